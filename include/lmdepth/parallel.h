@@ -1,0 +1,157 @@
+/* Room parallel: the only room that speaks MPI. It knows nothing of language models.
+ *
+ * MPI-3.1 calls only; built and tested with Open MPI 4.1 and MPICH 4.0. Functions that
+ * all ranks must call together begin with "Collective." A failing MPI call prints call,
+ * place and MPI's own text and aborts the job.
+ */
+#ifndef LMDEPTH_PARALLEL_H
+#define LMDEPTH_PARALLEL_H
+
+#include <stdbool.h>             /* bool */
+#include <stddef.h>              /* size_t */
+#include <stdint.h>              /* int64_t */
+#include <lmdepth/base/status.h> /* lmd_status */
+#include <lmdepth/base/text.h>   /* lmd_text */
+
+/* ---- session ---- */
+
+typedef struct lmd_session lmd_session;
+
+/* Collective. Starts MPI (MPI_THREAD_FUNNELED), makes own communicators, tells `log` who
+ * speaks and how to end all ranks. Never NULL. */
+lmd_session *lmd_parallel_start(int *argc, char ***argv);
+
+/* Collective. Frees everything and finalises MPI. */
+void lmd_parallel_end(lmd_session *session);
+
+int lmd_parallel_rank(const lmd_session *session);
+int lmd_parallel_ranks(const lmd_session *session);
+int lmd_parallel_node_rank(const lmd_session *session); /* within the node */
+int lmd_parallel_node_ranks(const lmd_session *session);
+int lmd_parallel_nodes(const lmd_session *session);
+bool lmd_parallel_is_root(const lmd_session *session);
+const char *lmd_parallel_host(const lmd_session *session);
+const char *lmd_parallel_library(const lmd_session *session); /* "Open MPI v4.1.4" */
+
+/* Ends all ranks at once with an exit code; never returns. */
+__attribute__((noreturn)) void lmd_parallel_abort(int code);
+
+/* ---- agreement and small data ---- */
+
+/* Collective. All ranks get the worst status (the largest of those that are not LMD_OK;
+ * LMD_STOPPED only if nothing is worse) and a message of a rank that has it (lowest rank
+ * wins; "[rank R on HOST] " in front when R is not 0). After it each rank may return the
+ * status. */
+lmd_status lmd_parallel_agree(lmd_session *session, lmd_status status);
+
+/* Collective. Root's bytes to all. For lmd_text: others' content is replaced. Any size
+ * (cut into pieces below 512 MiB). */
+void lmd_parallel_broadcast(lmd_session *session, void *bytes, size_t n_bytes);
+void lmd_parallel_broadcast_text(lmd_session *session, lmd_text *text);
+
+/* Collective. Every rank's bytes, in order of rank, at every rank: texts[ranks], the
+ * caller's, all {0} before. */
+void lmd_parallel_gather_texts(lmd_session *session, const lmd_text *mine,
+                               lmd_text *texts);
+
+/* Collective. Element-wise over ranks, at every rank. */
+void lmd_parallel_sum_int64(lmd_session *session, int64_t *values, size_t n);
+int64_t lmd_parallel_max_int64(lmd_session *session, int64_t value);
+double lmd_parallel_max_real(lmd_session *session, double value);
+double lmd_parallel_sum_real(lmd_session *session, double value);
+
+/* Collective. Sums to the root in slices of bounded size; values of others are left as
+ * they were. */
+void lmd_parallel_reduce_int64(lmd_session *session, int64_t *values, size_t n);
+
+/* Collective. */
+void lmd_parallel_barrier(lmd_session *session);
+
+/* ---- memory that the ranks of a node share ---- */
+
+typedef struct lmd_shared lmd_shared;
+
+/* Collective. One block of n_bytes for all ranks of a node (MPI shared window). Free
+ * space of /dev/shm is checked first; when it does not do, or LMDEPTH_SHARED_MEMORY=off,
+ * or a node has one rank, each rank gets a private block (with a warning in the first
+ * case). Zeroed or not is undefined; aligned to 64 bytes. */
+lmd_shared *lmd_shared_new(lmd_session *session, size_t n_bytes);
+void lmd_shared_free(lmd_shared *shared); /* Collective. */
+void *lmd_shared_memory(const lmd_shared *shared);
+
+/* Must this rank fill the block (node leader, or a private copy)? */
+bool lmd_shared_is_mine_to_fill(const lmd_shared *shared);
+
+/* Is it shared between ranks? */
+bool lmd_shared_is_shared(const lmd_shared *shared);
+
+/* Collective. After the fillers are done: makes the contents visible to all. */
+void lmd_shared_publish(lmd_shared *shared);
+
+/* ---- the queue of tickets ---- */
+
+typedef struct lmd_queue lmd_queue;
+
+/* Collective. Tickets 0 .. n_tickets-1. Rank r starts with ticket r (the static share);
+ * the rest come from one counter at rank 0, and every rank asks for its next ticket
+ * before it starts the current one, so nobody waits for an answer while there is work. */
+lmd_queue *lmd_queue_new(lmd_session *session, int64_t n_tickets);
+void lmd_queue_free(lmd_queue *queue); /* Collective: everyone has seen the end. */
+
+/* Next ticket of this rank, or -1 when there are no more (or someone stopped). */
+int64_t lmd_queue_next(lmd_queue *queue);
+
+/* Serves others; rank 0 must call it every few milliseconds while it computes (the team's
+ * tick does), elsewhere it costs nothing. */
+void lmd_queue_tick(void *queue);
+
+/* This rank must stop: adds 2^62 to the counter, so that everyone's next ticket is -1.
+ * Rank 0 also tells everyone at once: a rank that ticks sees lmd_queue_is_stopped in the
+ * middle of a ticket. A ticket that was asked for ahead is dropped. */
+void lmd_queue_stop(lmd_queue *queue);
+bool lmd_queue_is_stopped(const lmd_queue *queue); /* what this rank knows of it */
+
+/* A fixed table that everyone computes: runs of `n_items` items for the tickets of
+ * `ranks` ranks: large runs first, single items last. costs[n_items] (estimated flops)
+ * decide the sizes; bounds[ticket] .. bounds[ticket + 1] are a ticket's items. Items are
+ * taken in order. Returns the number of tickets (0 for no items); `bounds` has room for
+ * n_items + 1. Pure. */
+int64_t lmd_queue_plan(int64_t n_items, const double *costs, int ranks, int64_t *bounds);
+
+/* ---- the farm: pieces of work that some ranks read and any rank does ---- */
+
+/* One rank's part in preparing a corpus. Each rank has own sources from which `read`
+ * draws pieces one at a time; whoever is free `work`s on them. A piece is bytes without
+ * pointers. All called from the calling thread. */
+typedef struct lmd_farm_calls {
+    void *context;
+    /* Next piece of this rank's sources, appended to the empty `piece`; *more false (and
+     * no piece) when they are exhausted. It is also called from within `work`, by
+     * lmd_farm_tick: the two must not use the same scratch. */
+    lmd_status (*read)(void *context, lmd_text *piece, bool *more);
+    /* Does a piece. Should call lmd_farm_tick every few milliseconds. */
+    lmd_status (*work)(void *context, const lmd_text *piece);
+} lmd_farm_calls;
+
+/* Collective. Until all sources of all ranks are exhausted and all pieces are done. A
+ * rank without sources of its own asks the others in turn; a reader serves them in its
+ * ticks. At most one piece waits at a reader. A status of any call ends the farm on all
+ * ranks with that status and message (as lmd_parallel_agree). */
+lmd_status lmd_farm_run(lmd_session *session, const lmd_farm_calls *calls);
+
+/* Serves other ranks' requests; only from within `work`. */
+void lmd_farm_tick(lmd_session *session);
+
+/* ---- topology (hwloc) ---- */
+
+/* Processors this rank may run on (its affinity mask): 1 when it is bound to one. */
+int lmd_parallel_processors(const lmd_session *session);
+
+/* Collective. Processors that fall to this rank when ranks of the node whose masks
+ * overlap divide them evenly; at least 1. All of them when ranks are bound apart. */
+int lmd_parallel_share_of_processors(lmd_session *session);
+
+/* A line on the node for the plan: "2 cores, 1 socket, 1 NUMA domain". Caller frees. */
+char *lmd_parallel_describe_node(const lmd_session *session);
+
+#endif
