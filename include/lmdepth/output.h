@@ -1,0 +1,64 @@
+/* Room output: the result file (NetCDF-4, interface 2) from the metrics' schemas.
+ *
+ * Written by the root rank: to a temporary name, closed, synced, renamed. int64 counts
+ * have no _FillValue; derived means are NaN without members; text attributes are plain
+ * text.
+ */
+#ifndef LMDEPTH_OUTPUT_H
+#define LMDEPTH_OUTPUT_H
+
+#include <stdbool.h>             /* bool */
+#include <stdint.h>              /* int64_t */
+#include <stdio.h>               /* FILE */
+#include <lmdepth/base/status.h> /* lmd_status */
+#include <lmdepth/base/text.h>   /* lmd_text */
+#include <lmdepth/metric.h>      /* lmd_counters */
+
+/* A global text attribute. */
+typedef struct lmd_attribute {
+    const char *name;
+    const char *value;
+} lmd_attribute;
+
+/* Everything a result file holds; all borrowed. */
+typedef struct lmd_result {
+    lmd_counters *counters;    /* reduced; carried by the writer */
+    const char *const *groups; /* names in byte order, counters' `groups` many */
+    const char *const *lenses;
+    const char *const *fates; /* flag_meanings of dimension fate */
+    int n_fates;
+    const int64_t *record_count; /* (group, fate) */
+    int64_t special_string_count;
+    const int64_t *token_count;      /* (V) */
+    const int32_t *token_rank;       /* (V), 0: unranked */
+    const lmd_attribute *attributes; /* in the order in which they are written */
+    int n_attributes;
+} lmd_result;
+
+/* LMD_RESOURCE when the file can't be written; nothing is left then, an older file at
+ * `path` is untouched. The folder must exist and have room for the result uncompressed.
+ */
+lmd_status lmd_output_write(const char *path, const lmd_result *result);
+
+/* One global text attribute of a file. *found false when it has none by that name.
+ * LMD_USAGE: no such file. LMD_INPUT: not a NetCDF file. */
+lmd_status lmd_output_read_attribute(const char *path, const char *name, lmd_text *value,
+                                     bool *found);
+
+/* Holds two result files against each other: dimensions, variables, their attributes and
+ * values, global attributes but history, date_* and lmdepth_run_*. rtol 0: equal bits,
+ * NaN equals NaN; above: |a - b| <= rtol max(|a|, |b|) for floating-point variables and
+ * counts alike, the limbs of an exact sum taken as the one number they stand for. Appends
+ * a line for the first difference of each variable or attribute to `differences`; *equal
+ * when there is none. */
+lmd_status lmd_output_compare(const char *a, const char *b, double rtol, bool *equal,
+                              lmd_text *differences);
+
+/* A screen (or JSON) on a result file for `lmdepth show`: title, model, corpus, records
+ * by fate, dimensions, positions, variables, provenance. */
+lmd_status lmd_output_show(const char *path, bool json, lmd_text *out);
+
+/* Is it a file that `show` should hand here (HDF5 or NetCDF magic)? */
+bool lmd_output_is_result(const char *path);
+
+#endif

@@ -1,0 +1,55 @@
+/* What all parts of the room need of NetCDF: errors as statuses, opening, slabs. */
+#ifndef LMDEPTH_NETCDF_ACCESS_H
+#define LMDEPTH_NETCDF_ACCESS_H
+
+#include <stdbool.h>             /* bool */
+#include <stddef.h>              /* size_t */
+#include <netcdf.h>              /* nc_type, NC_MAX_VAR_DIMS */
+#include <lmdepth/base/status.h> /* lmd_status */
+
+/* LMD_OK for NC_NOERR; else `failure` with "<path>: <what>: <NetCDF's words>". */
+lmd_status lmd_netcdf_check(int code, lmd_status failure, const char *path,
+                            const char *what);
+
+/* Opens to read. LMD_USAGE: no such file; LMD_INPUT: not a NetCDF file. Never a URL. */
+lmd_status lmd_netcdf_open(const char *path, int *ncid);
+
+/* A walk over an array in pieces of at most `limit` cells, in the order of storage.
+ *
+ *     lmd_slabs slabs;
+ *     lmd_slabs_begin(&slabs, n_dims, shape, limit);
+ *     while (lmd_slabs_next(&slabs)) { ... slabs.start, slabs.count, slabs.n_cells ... }
+ *
+ * A scalar is one piece of one cell, an array with an empty dimension none. */
+typedef struct lmd_slabs {
+    int n_dims;
+    int split;    /* dimensions before it are walked one by one, those behind are whole */
+    size_t limit; /* of cells in a piece */
+    size_t stretch; /* most indices of dimension `split` in a piece */
+    bool is_begun;
+    size_t first_cell; /* of this piece in the array */
+    size_t n_cells;    /* of this piece */
+    size_t shape[NC_MAX_VAR_DIMS], start[NC_MAX_VAR_DIMS], count[NC_MAX_VAR_DIMS];
+} lmd_slabs;
+
+void lmd_slabs_begin(lmd_slabs *slabs, int n_dims, const size_t *shape, size_t limit);
+bool lmd_slabs_next(lmd_slabs *slabs);
+
+/* Cells in a piece of everything this room reads and derives. */
+enum { LMD_SLAB_CELLS = 3 * (1 << 14) };
+
+/* A variable of an open file. */
+typedef struct lmd_netcdf_variable {
+    int id;
+    nc_type type;
+    int n_dims;
+    char name[NC_MAX_NAME + 1];
+    size_t shape[NC_MAX_VAR_DIMS];
+    int dims[NC_MAX_VAR_DIMS];
+    int n_attributes;
+} lmd_netcdf_variable;
+
+lmd_status lmd_netcdf_inquire(int ncid, const char *path, int id,
+                              lmd_netcdf_variable *variable);
+
+#endif
