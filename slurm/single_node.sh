@@ -1,0 +1,18 @@
+#!/bin/bash
+# One node: a rank for each eight processors, eight threads each.
+#   sbatch --ntasks-per-node=4 --cpus-per-task=8 slurm/single_node.sh JOB.yaml
+#SBATCH --job-name=lmdepth
+#SBATCH --nodes=1
+#SBATCH --ntasks-per-node=4
+#SBATCH --cpus-per-task=8
+#SBATCH --exclusive
+#SBATCH --time=04:00:00
+#SBATCH --output=%x-%j.out
+#SBATCH --open-mode=append
+set -eu
+job=${1:?usage: sbatch single_node.sh JOB.yaml}
+
+# From Slurm 22.05 on, srun does not inherit --cpus-per-task from sbatch.
+export SRUN_CPUS_PER_TASK=${SLURM_CPUS_PER_TASK:-1}
+srun --mpi=pmix --kill-on-bad-exit=1 --hint=nomultithread --distribution=block:block \
+    "${LMDEPTH:-lmdepth}" run "$job"

@@ -1,0 +1,207 @@
+/* Private header of the room app: what the subcommands share. */
+#ifndef LMDEPTH_APP_H
+#define LMDEPTH_APP_H
+
+#include <argp.h>                /* argp */
+#include <stdbool.h>             /* bool */
+#include <lmdepth/base/file.h>   /* paths */
+#include <lmdepth/base/log.h>    /* messages */
+#include <lmdepth/base/memory.h> /* memory */
+#include <lmdepth/base/status.h> /* lmd_status */
+#include <lmdepth/base/team.h>   /* lmd_team */
+#include <lmdepth/base/text.h>   /* lmd_text */
+#include <lmdepth/corpus.h>      /* lmd_corpus */
+#include <lmdepth/engine.h>      /* lmd_engine */
+#include <lmdepth/job.h>         /* lmd_job */
+#include <lmdepth/model.h>       /* lmd_model */
+#include <lmdepth/output.h>      /* lmd_result */
+#include <lmdepth/parallel.h>    /* lmd_session */
+#include <lmdepth/token.h>       /* lmd_tokenizer */
+
+enum { LMD_SCHEMA = 1 }; /* lmdepth_schema: meaning of names in the result file */
+
+/* ---- version.c ---- */
+
+extern const char lmd_version[];  /* "0.1.0" */
+extern const char lmd_revision[]; /* of the source tree, "unknown" outside git */
+
+/* ---- arguments.c: what the command lines have in common ---- */
+
+enum { LMD_OVERRIDES = 64 };
+
+/* Parses with `argp`; false (and *code set) when the command should end now: help,
+ * version, bad usage. Only the launcher's rank 0 prints. */
+bool lmd_arguments_parse(const struct argp *argp, int argc, char **argv, void *input,
+                         int *code);
+
+/* Job file and overrides of `run`, `check` and `count`: a child of their argps. */
+typedef struct lmd_job_arguments {
+    const char *job;
+    lmd_job_override overrides[LMD_OVERRIDES];
+    int n_overrides;
+    bool wants_help_job;
+    bool is_quiet;
+    int threads; /* 0: not given */
+    const char *work;
+    char *owned[LMD_OVERRIDES]; /* keys of --set, freed by lmd_job_arguments_clear */
+    int n_owned;
+} lmd_job_arguments;
+
+extern const struct argp lmd_job_argp;
+void lmd_job_arguments_clear(lmd_job_arguments *arguments);
+
+/* --help-job: prints the table of keys on standard output; true when it did. */
+bool lmd_arguments_help_job(const lmd_job_arguments *arguments);
+
+/* Prints the last status message as an error and returns the exit code. */
+int lmd_arguments_fail(lmd_status status);
+
+/* ---- threads.c ---- */
+
+/* Threads of this rank: `asked`, else OMP_NUM_THREADS, else SLURM_CPUS_PER_TASK, else
+ * `share`, the rank's share of the processors that it may run on. */
+int lmd_threads_choose(int asked, int share);
+
+/* Processors this process may run on, without MPI. */
+int lmd_threads_processors(void);
+
+/* ---- inputs.c: everything that a job names, opened and checked ---- */
+
+typedef struct lmd_inputs {
+    lmd_job *job;
+    lmd_model *model;
+    lmd_tokenizer *tokenizer; /* NULL when every source holds ids */
+    lmd_corpus *corpus;
+    lmd_lens **lenses; /* (job->n_lenses) */
+    lmd_policy policy;
+    lmd_selection selection;
+    int32_t *states; /* (L) observed */
+    int L;
+    int wants; /* LMD_DECODE_* */
+} lmd_inputs;
+
+/* Pure but for reading files; no MPI. Statuses and messages as interface 1.1. */
+lmd_status lmd_inputs_open(lmd_inputs *inputs, const lmd_job_arguments *arguments);
+void lmd_inputs_clear(lmd_inputs *inputs);
+
+/* ---- prepare.c: corpus to spool; frequencies ---- */
+
+typedef struct lmd_prepared {
+    lmd_spool *spool;
+    lmd_frequency *frequency;
+    char (*file_hashes)[LMD_SHA256_HEX];   /* (files) */
+    char frequency_sha256[LMD_SHA256_HEX]; /* "" when counted */
+    char *fingerprint;                     /* of corpus, tokenizer and policy */
+    double seconds;
+    bool was_reused;
+} lmd_prepared;
+
+/* Collective. Hashes every file of the corpus, the ranks sharing the work. */
+lmd_status lmd_prepare_hash(lmd_session *session, const lmd_inputs *inputs,
+                            char (*hashes)[LMD_SHA256_HEX]);
+
+/* Collective. Fills `prepared`, reusing the spool in `folder` when its fingerprint fits.
+ */
+lmd_status lmd_prepare(lmd_session *session, const lmd_inputs *inputs, lmd_team *team,
+                       const char *folder, lmd_prepared *prepared);
+void lmd_prepared_clear(lmd_prepared *prepared);
+
+/* ---- compute.c: spool to counters ---- */
+
+typedef struct lmd_computed {
+    lmd_counters *counters;              /* reduced at the root */
+    int32_t *order, *places, *band_rows; /* owned: the unembedding's rows by band */
+    int64_t positions, tokens, packs;    /* of all ranks */
+    double seconds;                      /* first pack to the last rank's end */
+    double load_seconds, reduce_seconds;
+    double flops; /* of all ranks */
+    double peak;  /* GFLOP/s of all ranks' threads */
+    double forward_seconds, lens_seconds, metric_seconds,
+        wait_seconds; /* mean over ranks */
+} lmd_computed;
+
+typedef struct lmd_part {
+    int part, parts; /* 0 of 1: the whole job */
+} lmd_part;
+
+/* Collective. */
+lmd_status lmd_compute(lmd_session *session, lmd_inputs *inputs,
+                       const lmd_prepared *prepared, lmd_kernel *kernel, lmd_part part,
+                       lmd_computed *computed);
+void lmd_computed_clear(lmd_computed *computed);
+
+/* The counters' setup of a job. `prepared` gives groups and bands. */
+lmd_metric_setup lmd_compute_setup(const lmd_inputs *inputs,
+                                   const lmd_prepared *prepared);
+
+/* ---- progress.c: a bar on a terminal, a line every 60 s in a log ---- */
+
+typedef struct lmd_progress {
+    bool is_on, is_terminal;
+    const char *what;
+    double start, last; /* seconds */
+} lmd_progress;
+
+void lmd_progress_start(lmd_progress *progress, const char *what);
+/* done of total, `rate` in tokens/s and `share` of the peak, both 0 when unknown. */
+void lmd_progress_show(lmd_progress *progress, double done, double total, double rate,
+                       double share);
+void lmd_progress_end(lmd_progress *progress);
+
+/* ---- provenance.c ---- */
+
+/* Hash of all that determines the result. Caller frees. */
+char *lmd_provenance_fingerprint(const lmd_inputs *inputs, const char *model_sha256,
+                                 char (*file_hashes)[LMD_SHA256_HEX],
+                                 const char *frequency_sha256, const char *arithmetic,
+                                 lmd_part part);
+
+typedef struct lmd_provenance {
+    const lmd_inputs *inputs;
+    const lmd_prepared *prepared;
+    const lmd_computed *computed;
+    const lmd_session *session;
+    const char *fingerprint, *arithmetic, *model_sha256, *command_line;
+    int threads;
+    lmd_part part;
+} lmd_provenance;
+
+/* The result file's global attributes: names borrowed, values in `values` until cleared.
+ */
+enum { LMD_ATTRIBUTES = 48 };
+typedef struct lmd_attributes {
+    lmd_attribute list[LMD_ATTRIBUTES];
+    char *values[LMD_ATTRIBUTES];
+    int n;
+} lmd_attributes;
+
+void lmd_provenance_attributes(const lmd_provenance *provenance, lmd_attributes *out);
+void lmd_attributes_clear(lmd_attributes *attributes);
+
+/* ---- plan.c ---- */
+
+/* What will run, for people or as JSON, appended. session NULL: no MPI (check). */
+void lmd_plan_write(const lmd_inputs *inputs, const lmd_session *session, int threads,
+                    const lmd_kernel *kernel, lmd_text *out);
+
+typedef struct lmd_memory_plan {
+    double weights;  /* bytes a node */
+    double counters; /* bytes a rank */
+    double engine;   /* bytes a rank: states, scratch, last-state logits */
+} lmd_memory_plan;
+
+/* Bands of a vocabulary of usual size: before the preparation the plan reckons with
+ * these. */
+enum { LMD_PLAN_BANDS = 40 };
+
+/* `n_groups` and `n_bands` as far as known. */
+lmd_memory_plan lmd_plan_memory(const lmd_inputs *inputs, int threads, int n_groups,
+                                int n_bands);
+
+/* ---- the subcommands: argv[0] is the command's name; the exit code is returned ---- */
+
+#define COMMAND(name, help) int lmd_command_##name(int argc, char **argv);
+#include "commands.def"
+#undef COMMAND
+
+#endif

@@ -1,0 +1,244 @@
+/* lmdepth check: what a job would do and need, without MPI and without doing it. A small
+ * corpus is prepared for exact counts; of a large one only the first pieces are. */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include <lmdepth/kernel.h>
+
+#include "app.h"
+
+typedef struct lmd_check_arguments {
+    lmd_job_arguments job;
+    bool is_json;
+} lmd_check_arguments;
+
+static const struct argp_option options[] = {
+    {"json", 'j', NULL, 0, "For programs: one JSON object", 0},
+    {0},
+};
+
+static error_t parse_option(int key, char *text, struct argp_state *state)
+{
+    lmd_check_arguments *arguments = state->input;
+    (void)text;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &arguments->job;
+        break;
+    case 'j':
+        arguments->is_json = true;
+        break;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+    return 0;
+}
+
+static const struct argp_child children[] = {{&lmd_job_argp, 0, NULL, 0}, {0}};
+static const struct argp argp = {
+    .options = options,
+    .parser = parse_option,
+    .args_doc = "JOB.yaml",
+    .doc = "Tells what a job would do and what it needs: model, files, packs, memory, "
+           "ranks x "
+           "threads. Nothing is computed or written, and no MPI is needed.",
+    .children = children,
+};
+
+/* ---- the corpus, or its beginning ---- */
+
+enum { LOOK_BYTES = 32 << 20 }; /* of text */
+
+typedef struct lmd_look {
+    bool is_exact;
+    double bytes; /* of text looked at */
+    int64_t packs, tokens;
+    int groups;
+    int64_t records, unusable;
+} lmd_look;
+
+/* Prepares pieces into `folder` until the text ends or enough was seen. */
+static lmd_status look_at_units(const lmd_inputs *inputs, lmd_preparer *preparer,
+                                const char *folder, lmd_look *look)
+{
+    look->is_exact = true;
+    for (int unit = 0; unit < lmd_corpus_units(inputs->corpus); unit++) {
+        lmd_reader *reader;
+        LMD_TRY(lmd_reader_open(&reader, inputs->corpus, unit, &inputs->policy));
+        bool more = true;
+        lmd_status status = LMD_OK;
+        while (status == LMD_OK && more) {
+            if (look->bytes >= LOOK_BYTES) {
+                look->is_exact = false;
+                break;
+            }
+            lmd_text piece = {0};
+            status = lmd_reader_next(reader, &piece, &more);
+            if (status == LMD_OK && more) {
+                look->bytes += (double)piece.size;
+                status = lmd_preparer_work(preparer, &piece, 0, folder);
+            }
+            lmd_text_clear(&piece);
+        }
+        lmd_reader_close(reader);
+        LMD_TRY(status);
+        if (!look->is_exact) {
+            break;
+        }
+    }
+    return LMD_OK;
+}
+
+static void take_counts(const lmd_spool *spool, lmd_look *look)
+{
+    look->packs = lmd_spool_packs(spool);
+    look->tokens = lmd_spool_tokens(spool);
+    look->groups = lmd_spool_groups(spool);
+    const size_t cells = (size_t)look->groups * LMD_FATE_COUNT;
+    int64_t *records = lmd_memory_new(cells, sizeof *records);
+    lmd_spool_records(spool, 0, 1, records);
+    for (size_t i = 0; i < cells; i++) {
+        look->records += records[i];
+        look->unusable += i % LMD_FATE_COUNT >= LMD_FATE_EMPTY ? records[i] : 0;
+    }
+    lmd_memory_free(records);
+}
+
+static lmd_status look_at_corpus(const lmd_inputs *inputs, lmd_look *look)
+{
+    const char *base = getenv("TMPDIR");
+    char *folder = lmd_file_join(base != NULL ? base : "/tmp", "lmdepth-check-XXXXXX");
+    if (mkdtemp(folder) == NULL) {
+        const lmd_status status =
+            lmd_status_set(LMD_RESOURCE, "no temporary folder can be made: %s", folder);
+        lmd_memory_free(folder);
+        return status;
+    }
+    lmd_team *team = lmd_team_new(lmd_threads_choose(0, lmd_threads_processors()));
+    lmd_preparer *preparer =
+        lmd_preparer_new(inputs->corpus, inputs->tokenizer, &inputs->policy, team);
+    lmd_status status = look_at_units(inputs, preparer, folder, look);
+    lmd_spool *spool = NULL;
+    if (status == LMD_OK) {
+        status =
+            lmd_spool_collect(&spool, inputs->corpus, &inputs->policy, preparer, folder);
+    }
+    if (status == LMD_OK) {
+        take_counts(spool, look);
+    }
+    lmd_spool_close(spool);
+    lmd_preparer_free(preparer);
+    lmd_team_free(team);
+    const lmd_status removed = lmd_file_remove_tree(folder);
+    lmd_memory_free(folder);
+    return status == LMD_OK ? removed : status;
+}
+
+/* ---- suggestion ---- */
+
+/* A rank a NUMA domain would be best; without MPI's view of the cluster: one rank of up
+ * to eight threads for each eight processors of this machine. */
+static void suggest(int processors, int64_t packs, int *ranks, int *threads)
+{
+    *threads = processors < 8 ? 1 : 8;
+    *ranks = processors / *threads;
+    if (packs > 0 && *ranks > packs) {
+        *ranks = (int)packs;
+        *threads = processors / *ranks;
+    }
+}
+
+/* ---- output ---- */
+
+static void print_text(const lmd_inputs *inputs, const lmd_look *look, int threads,
+                       const lmd_kernel *kernel)
+{
+    lmd_text plan = {0};
+    lmd_plan_write(inputs, NULL, threads, kernel, &plan);
+    fputs(lmd_text_string(&plan), stdout);
+    lmd_text_clear(&plan);
+    printf("records     %s%lld, of which %lld can't be used\n",
+           look->is_exact ? "" : "more than ", (long long)look->records,
+           (long long)look->unusable);
+    printf("packs       %s%lld, %lld tokens%s\n", look->is_exact ? "" : "more than ",
+           (long long)look->packs, (long long)look->tokens,
+           look->is_exact ? "" : " (the first 32 MiB of text were looked at)");
+    const int processors = lmd_threads_processors();
+    int ranks;
+    int rank_threads;
+    suggest(processors, look->is_exact ? look->packs : 0, &ranks, &rank_threads);
+    printf(
+        "suggestion  on a node like this one (%d processors): %d rank%s x %d thread%s\n",
+        processors, ranks, ranks == 1 ? "" : "s", rank_threads,
+        rank_threads == 1 ? "" : "s");
+}
+
+static void print_json(const lmd_inputs *inputs, const lmd_look *look, int threads,
+                       const lmd_kernel *kernel)
+{
+    const lmd_model_shape *shape = lmd_model_get_shape(inputs->model);
+    const lmd_memory_plan memory =
+        lmd_plan_memory(inputs, threads, look->groups, LMD_PLAN_BANDS);
+    int ranks;
+    int rank_threads;
+    suggest(lmd_threads_processors(), look->is_exact ? look->packs : 0, &ranks,
+            &rank_threads);
+    json_t *root = json_pack(
+        "{s:{s:s, s:s, s:i, s:i, s:i, s:I}, s:{s:i, s:b, s:I, s:I, s:I, s:I, s:i},"
+        " s:{s:f, s:f, s:f}, s:{s:i, s:i}, s:s, s:s}",
+        "model", "family", shape->family, "path", lmd_model_weights_path(inputs->model),
+        "blocks", shape->N, "width", shape->d, "vocabulary", shape->V, "parameters",
+        (json_int_t)shape->parameters, "corpus", "files",
+        lmd_corpus_files(inputs->corpus), "is_exact", look->is_exact, "records",
+        (json_int_t)look->records, "unusable", (json_int_t)look->unusable, "packs",
+        (json_int_t)look->packs, "tokens", (json_int_t)look->tokens, "groups",
+        look->groups, "memory", "weights_a_node", memory.weights, "engine_a_rank",
+        memory.engine, "counters_a_rank", memory.counters, "suggestion", "ranks", ranks,
+        "threads", rank_threads, "arithmetic", lmd_kernel_arithmetic(kernel), "output",
+        inputs->job->output);
+    char *text = json_dumps(root, JSON_INDENT(2));
+    puts(text);
+    free(text);
+    json_decref(root);
+}
+
+static lmd_status check_job(const lmd_check_arguments *arguments)
+{
+    lmd_inputs inputs;
+    lmd_look look = {0};
+    lmd_status status = lmd_inputs_open(&inputs, &arguments->job);
+    if (status == LMD_OK) {
+        status = look_at_corpus(&inputs, &look);
+    }
+    if (status == LMD_OK) {
+        const int threads =
+            lmd_threads_choose(arguments->job.threads, lmd_threads_processors());
+        lmd_team *team = lmd_team_new(threads);
+        lmd_kernel *kernel =
+            lmd_kernel_new(team, lmd_model_get_shape(inputs.model)->max_C);
+        (arguments->is_json ? print_json : print_text)(&inputs, &look, threads, kernel);
+        lmd_kernel_free(kernel);
+        lmd_team_free(team);
+    }
+    lmd_inputs_clear(&inputs);
+    return status;
+}
+
+int lmd_command_check(int argc, char **argv)
+{
+    lmd_check_arguments arguments = {0};
+    int code;
+    if (!lmd_arguments_parse(&argp, argc, argv, &arguments, &code)) {
+        return code;
+    }
+    if (lmd_arguments_help_job(&arguments.job)) {
+        return LMD_OK;
+    }
+    const lmd_status status = check_job(&arguments);
+    lmd_job_arguments_clear(&arguments.job);
+    return lmd_arguments_fail(status);
+}

@@ -1,0 +1,412 @@
+/* lmdepth run: the whole way of a job (design 2). Everything here is done by all ranks
+ * together; a status is agreed upon before anyone acts on it. */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <lmdepth/base/hash.h>
+#include <lmdepth/kernel.h>
+
+#include "app.h"
+
+typedef struct lmd_run_arguments {
+    lmd_job_arguments job;
+    bool is_fresh, keeps_work, only_prepares;
+    lmd_part part;
+} lmd_run_arguments;
+
+/* ---- command line ---- */
+
+enum { OPTION_FRESH = 512, OPTION_KEEP_WORK, OPTION_PREPARE_ONLY, OPTION_PART };
+
+static const struct argp_option options[] = {
+    {"fresh", OPTION_FRESH, NULL, 0,
+     "Replace a file that is already at the output's place", 0},
+    {"keep-work", OPTION_KEEP_WORK, NULL, 0, "Keep the work folder after success", 0},
+    {"prepare-only", OPTION_PREPARE_ONLY, NULL, 0,
+     "Stop after the spool and the frequencies; the next run uses them", 0},
+    {"part", OPTION_PART, "K/N", 0,
+     "Only every N-th chunk of the corpus, from the K-th on "
+     "(K = 0 .. N-1), with the whole job's frequencies",
+     0},
+    {0},
+};
+
+static void set_part(struct argp_state *state, const char *text, lmd_part *part)
+{
+    char end;
+    if (sscanf(text, "%d/%d%c", &part->part, &part->parts, &end) != 2 ||
+        part->parts < 1 || part->part < 0 || part->part >= part->parts) {
+        argp_error(state, "--part wants K/N with 0 <= K < N, not '%s'", text);
+    }
+}
+
+static error_t parse_option(int key, char *text, struct argp_state *state)
+{
+    lmd_run_arguments *arguments = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &arguments->job;
+        break;
+    case OPTION_FRESH:
+        arguments->is_fresh = true;
+        break;
+    case OPTION_KEEP_WORK:
+        arguments->keeps_work = true;
+        break;
+    case OPTION_PREPARE_ONLY:
+        arguments->only_prepares = true;
+        break;
+    case OPTION_PART:
+        set_part(state, text, &arguments->part);
+        break;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+    return 0;
+}
+
+static const struct argp_child children[] = {{&lmd_job_argp, 0, NULL, 0}, {0}};
+static const struct argp argp = {
+    .options = options,
+    .parser = parse_option,
+    .args_doc = "JOB.yaml",
+    .doc = "Runs a job: prepares its corpus, decodes every layer of the model at every "
+           "observed "
+           "position, and writes the result.\v"
+           "With more than one rank: mpirun -n 4 lmdepth run job.yaml, or srun.",
+    .children = children,
+};
+
+/* ---- the run ---- */
+
+typedef struct lmd_run {
+    lmd_session *session;
+    const lmd_run_arguments *arguments;
+    char *command_line;
+    lmd_inputs inputs;
+    lmd_team *team;
+    lmd_kernel *kernel;
+    int threads;
+    char *work; /* folder */
+    char model_sha256[LMD_SHA256_HEX];
+    bool is_complete_already;
+    lmd_prepared prepared;
+    lmd_computed computed;
+    char *fingerprint;
+} lmd_run;
+
+static char *join_words(int argc, char **argv)
+{
+    lmd_text text = {0};
+    lmd_text_append_string(&text, "lmdepth");
+    for (int i = 0; i < argc; i++) {
+        lmd_text_append_format(&text, " %s", argv[i]);
+    }
+    char *line = lmd_memory_copy_text(lmd_text_string(&text));
+    lmd_text_clear(&text);
+    return line;
+}
+
+static void start_kernel(lmd_run *run)
+{
+    lmd_session *session = run->session;
+    run->threads =
+        lmd_threads_choose(run->arguments->job.threads, lmd_parallel_share_of_processors(session));
+    run->team = lmd_team_new(run->threads);
+    run->kernel =
+        lmd_kernel_new(run->team, lmd_model_get_shape(run->inputs.model)->max_C);
+}
+
+/* Collective. All ranks must round alike. */
+static lmd_status agree_arithmetic(lmd_run *run)
+{
+    const char *mine = lmd_kernel_arithmetic(run->kernel);
+    lmd_text roots = {0};
+    lmd_text_append_string(&roots, mine);
+    lmd_parallel_broadcast_text(run->session, &roots);
+    const bool differs = strcmp(lmd_text_string(&roots), mine) != 0;
+    if (lmd_parallel_max_int64(run->session, differs) != 0) {
+        // Plain C rounds alike on every processor: the lowest common arithmetic.
+        lmd_kernel_use_plain(run->kernel);
+        lmd_log_warn("the ranks' processors or libraries round differently (%s; %s): all "
+                     "use the plain C product, which is slower",
+                     lmd_text_string(&roots), mine);
+    }
+    lmd_text_clear(&roots);
+    return LMD_OK;
+}
+
+/* Root: can the result be put where it belongs? Nothing is left there. */
+static lmd_status check_output(const lmd_run *run)
+{
+    const char *path = run->inputs.job->output;
+    if (lmd_file_is_folder(path)) {
+        return lmd_status_set(LMD_USAGE, "output: %s is a folder", path);
+    }
+    char *folder = lmd_file_folder_of(path);
+    lmd_status status = lmd_file_make_folders(folder);
+    char *probe = lmd_file_join(folder, ".lmdepth.probe");
+    if (status == LMD_OK) {
+        status = lmd_status_within(lmd_file_write(probe, "", 0), "output");
+        unlink(probe);
+    }
+    lmd_memory_free(probe);
+    lmd_memory_free(folder);
+    return status;
+}
+
+/* Collective. The model file is read once for its hash, by the root. */
+static lmd_status hash_model(lmd_run *run)
+{
+    lmd_status status = LMD_OK;
+    if (lmd_parallel_is_root(run->session)) {
+        status =
+            lmd_file_sha256(lmd_model_weights_path(run->inputs.model), run->model_sha256);
+    }
+    LMD_TRY(lmd_parallel_agree(run->session, status));
+    lmd_parallel_broadcast(run->session, run->model_sha256, sizeof run->model_sha256);
+    return LMD_OK;
+}
+
+/* Root: is the file at the output's place this job's result? */
+static lmd_status judge_existing(lmd_run *run, const char *fingerprint)
+{
+    const char *path = run->inputs.job->output;
+    lmd_text found = {0};
+    bool has_one = false;
+    const lmd_status status =
+        lmd_output_read_attribute(path, "lmdepth_fingerprint", &found, &has_one);
+    run->is_complete_already =
+        status == LMD_OK && has_one && strcmp(lmd_text_string(&found), fingerprint) == 0;
+    lmd_text_clear(&found);
+    if (!run->is_complete_already) {
+        return lmd_status_set(LMD_USAGE,
+                              "output: %s is there and is not this job's result; --fresh "
+                              "replaces it",
+                              path);
+    }
+    lmd_log_say("%s holds this job's result already (same fingerprint)", path);
+    return LMD_OK;
+}
+
+/* Collective. Looks at what is at the output's place before any work is done. */
+static lmd_status check_existing(lmd_run *run)
+{
+    lmd_session *session = run->session;
+    const lmd_inputs *inputs = &run->inputs;
+    const bool exists = lmd_file_exists(inputs->job->output);
+    if (lmd_parallel_max_int64(session, exists) == 0 || run->arguments->is_fresh) {
+        return LMD_OK;
+    }
+    const size_t files = (size_t)lmd_corpus_files(inputs->corpus);
+    char(*hashes)[LMD_SHA256_HEX] = lmd_memory_new(files, sizeof *hashes);
+    lmd_status status = lmd_prepare_hash(session, inputs, hashes);
+    if (status == LMD_OK && lmd_parallel_is_root(session)) {
+        char frequency[LMD_SHA256_HEX] = "";
+        if (strcmp(inputs->job->frequency_from, "corpus") != 0) {
+            status = lmd_file_sha256(inputs->job->frequency_from, frequency);
+        }
+        if (status == LMD_OK) {
+            char *fingerprint = lmd_provenance_fingerprint(
+                inputs, run->model_sha256, hashes, frequency,
+                lmd_kernel_arithmetic(run->kernel), run->arguments->part);
+            status = judge_existing(run, fingerprint);
+            lmd_memory_free(fingerprint);
+        }
+    }
+    lmd_memory_free(hashes);
+    LMD_TRY(lmd_parallel_agree(session, status));
+    run->is_complete_already =
+        lmd_parallel_max_int64(session, run->is_complete_already) != 0;
+    return LMD_OK;
+}
+
+static void say_plan(lmd_run *run)
+{
+    lmd_text plan = {0};
+    lmd_plan_write(&run->inputs, run->session, run->threads, run->kernel, &plan);
+    char *rest = NULL;
+    for (char *line = strtok_r(plan.bytes, "\n", &rest); line != NULL;
+         line = strtok_r(NULL, "\n", &rest)) {
+        lmd_log_say("%s", line);
+    }
+    lmd_text_clear(&plan);
+}
+
+static void say_prepared(const lmd_run *run)
+{
+    const lmd_spool *spool = run->prepared.spool;
+    lmd_log_say("prepared    %lld tokens in %lld packs, %d group%s, %.1f s%s",
+                (long long)lmd_spool_tokens(spool), (long long)lmd_spool_packs(spool),
+                lmd_spool_groups(spool), lmd_spool_groups(spool) == 1 ? "" : "s",
+                run->prepared.seconds, run->prepared.was_reused ? " (used again)" : "");
+}
+
+/* Root. */
+static lmd_status write_result(lmd_run *run)
+{
+    const lmd_inputs *inputs = &run->inputs;
+    const lmd_spool *spool = run->prepared.spool;
+    const lmd_part part = run->arguments->part;
+    const int groups = lmd_spool_groups(spool);
+    const char **group_names = lmd_memory_new((size_t)groups, sizeof *group_names);
+    for (int g = 0; g < groups; g++) {
+        group_names[g] = lmd_spool_group(spool, g);
+    }
+    const int lenses = inputs->job->n_lenses;
+    const char **lens_names = lmd_memory_new((size_t)lenses, sizeof *lens_names);
+    for (int i = 0; i < lenses; i++) {
+        lens_names[i] = lmd_lens_name(inputs->lenses[i]);
+    }
+    int64_t *records = lmd_memory_new((size_t)groups * LMD_FATE_COUNT, sizeof *records);
+    lmd_spool_records(spool, part.part, part.parts, records);
+    const lmd_provenance provenance = {
+        .inputs = inputs,
+        .prepared = &run->prepared,
+        .computed = &run->computed,
+        .session = run->session,
+        .fingerprint = run->fingerprint,
+        .arithmetic = lmd_kernel_arithmetic(run->kernel),
+        .model_sha256 = run->model_sha256,
+        .command_line = run->command_line,
+        .threads = run->threads,
+        .part = part,
+    };
+    lmd_attributes attributes;
+    lmd_provenance_attributes(&provenance, &attributes);
+    const lmd_result result = {
+        .counters = run->computed.counters,
+        .groups = group_names,
+        .lenses = lens_names,
+        .fates = lmd_fate_names,
+        .n_fates = LMD_FATE_COUNT,
+        .record_count = records,
+        .special_string_count = lmd_spool_specials(spool, part.part, part.parts),
+        .token_count = run->prepared.frequency->counts,
+        .token_rank = run->prepared.frequency->ranks,
+        .attributes = attributes.list,
+        .n_attributes = attributes.n,
+    };
+    const lmd_status status = lmd_output_write(inputs->job->output, &result);
+    lmd_attributes_clear(&attributes);
+    lmd_memory_free(records);
+    lmd_memory_free(lens_names);
+    lmd_memory_free(group_names);
+    return status;
+}
+
+/* The contract's last line. */
+static void say_end(const lmd_run *run)
+{
+    const lmd_computed *computed = &run->computed;
+    const double gflops = computed->flops / computed->seconds / 1e9;
+    if (computed->positions == 0) {
+        lmd_log_warn("no position was observed");
+    }
+    lmd_log_say(
+        "time        loading %.1f s, preparing %.1f s, computing %.1f s (forward %.1f, "
+        "lens %.1f, metrics %.1f, waiting %.1f), reducing %.2f s",
+        computed->load_seconds, run->prepared.seconds, computed->seconds,
+        computed->forward_seconds, computed->lens_seconds, computed->metric_seconds,
+        computed->wait_seconds, computed->reduce_seconds);
+    lmd_log_say(
+        "%s: %lld positions, %.1f s, %.1f tokens/s, %.1f %% of the peak of %.0f GFLOP/s",
+        run->inputs.job->output, (long long)computed->positions, computed->seconds,
+        (double)computed->tokens / computed->seconds, 100.0 * gflops / computed->peak,
+        computed->peak);
+}
+
+/* Collective. */
+static lmd_status finish(lmd_run *run)
+{
+    lmd_status status = LMD_OK;
+    run->fingerprint = lmd_provenance_fingerprint(
+        &run->inputs, run->model_sha256, run->prepared.file_hashes,
+        run->prepared.frequency_sha256, lmd_kernel_arithmetic(run->kernel),
+        run->arguments->part);
+    if (lmd_parallel_is_root(run->session)) {
+        status = write_result(run);
+        if (status == LMD_OK && !run->arguments->keeps_work) {
+            status = lmd_file_remove_tree(run->work);
+        }
+    }
+    LMD_TRY(lmd_parallel_agree(run->session, status));
+    say_end(run);
+    return LMD_OK;
+}
+
+/* Collective. */
+static lmd_status run_job(lmd_run *run)
+{
+    const lmd_run_arguments *arguments = run->arguments;
+    lmd_session *session = run->session;
+    LMD_TRY(lmd_parallel_agree(session, lmd_inputs_open(&run->inputs, &arguments->job)));
+    lmd_status status = lmd_parallel_is_root(session) ? check_output(run) : LMD_OK;
+    LMD_TRY(lmd_parallel_agree(session, status));
+    start_kernel(run);
+    LMD_TRY(agree_arithmetic(run));
+    LMD_TRY(hash_model(run));
+    LMD_TRY(check_existing(run));
+    if (run->is_complete_already) {
+        return LMD_OK;
+    }
+    run->work =
+        arguments->job.work != NULL ? lmd_memory_copy_text(arguments->job.work) : NULL;
+    if (run->work == NULL) {
+        lmd_text work = {0};
+        lmd_text_append_format(&work, "%s.work", run->inputs.job->output);
+        run->work = lmd_memory_copy_text(lmd_text_string(&work));
+        lmd_text_clear(&work);
+    }
+    say_plan(run);
+    LMD_TRY(lmd_prepare(session, &run->inputs, run->team, run->work, &run->prepared));
+    say_prepared(run);
+    if (arguments->only_prepares) {
+        lmd_log_say("prepared in %s; the same command without --prepare-only goes on",
+                    run->work);
+        return LMD_OK;
+    }
+    LMD_TRY(lmd_compute(session, &run->inputs, &run->prepared, run->kernel,
+                        arguments->part, &run->computed));
+    return finish(run);
+}
+
+static void clear_run(lmd_run *run)
+{
+    lmd_computed_clear(&run->computed);
+    lmd_prepared_clear(&run->prepared);
+    lmd_kernel_free(run->kernel);
+    if (run->team != NULL) {
+        lmd_team_free(run->team);
+    }
+    lmd_inputs_clear(&run->inputs);
+    lmd_memory_free(run->work);
+    lmd_memory_free(run->fingerprint);
+    lmd_memory_free(run->command_line);
+}
+
+int lmd_command_run(int argc, char **argv)
+{
+    lmd_run_arguments arguments = {.part = {.part = 0, .parts = 1}};
+    int code;
+    if (!lmd_arguments_parse(&argp, argc, argv, &arguments, &code)) {
+        return code;
+    }
+    if (lmd_arguments_help_job(&arguments.job)) {
+        return LMD_OK;
+    }
+    lmd_log_set_quiet(arguments.job.is_quiet);
+    lmd_run run = {.arguments = &arguments, .command_line = join_words(argc, argv)};
+    run.session = lmd_parallel_start(&argc, &argv);
+    const lmd_status status = run_job(&run);
+    if (status != LMD_OK && lmd_parallel_is_root(run.session)) {
+        lmd_log_error("%s", lmd_status_message());
+    }
+    clear_run(&run);
+    lmd_parallel_end(run.session);
+    lmd_job_arguments_clear(&arguments.job);
+    return status;
+}

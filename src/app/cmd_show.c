@@ -1,0 +1,226 @@
+/* lmdepth show: what a file is, in a screen. The kind is told by the file, not its name,
+ * where that is possible. */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "app.h"
+
+typedef struct lmd_show_arguments {
+    const char *path;
+    bool is_json;
+} lmd_show_arguments;
+
+static const struct argp_option options[] = {
+    {"json", 'j', NULL, 0, "For programs: one JSON object", 0},
+    {0},
+};
+
+static error_t parse_option(int key, char *text, struct argp_state *state)
+{
+    lmd_show_arguments *arguments = state->input;
+    switch (key) {
+    case 'j':
+        arguments->is_json = true;
+        break;
+    case ARGP_KEY_ARG:
+        if (arguments->path != NULL) {
+            argp_error(state, "one file, not '%s' as well", text);
+        }
+        arguments->path = text;
+        break;
+    case ARGP_KEY_END:
+        if (arguments->path == NULL) {
+            argp_error(state, "which model, tokenizer, job or result?");
+        }
+        break;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+    return 0;
+}
+
+static const struct argp argp = {
+    .options = options,
+    .parser = parse_option,
+    .args_doc = "FILE",
+    .doc = "Shows what a model, a tokenizer, a job or a result is, in a screen.",
+};
+
+/* ---- model ---- */
+
+static void print_model(const lmd_model *model, const lmd_tokenizer *tokenizer)
+{
+    const lmd_model_shape *shape = lmd_model_get_shape(model);
+    printf("model       %s\n", lmd_model_weights_path(model));
+    printf("family      %s, %d blocks, width %d, MLP %d\n", shape->family, shape->N,
+           shape->d, shape->F);
+    printf("attention   %d heads of %d, %d key/value heads\n", shape->H, shape->D,
+           shape->K);
+    printf("vocabulary  %d rows, unembedding %s\n", shape->V,
+           shape->is_tied ? "tied to the embedding" : "of its own");
+    printf("context     %d tokens\n", shape->context);
+    printf("parameters  %.1f M, stored as %s\n", (double)shape->parameters / 1e6,
+           lmd_model_describe(model));
+    printf("memory      %.0f MB of packed weights a node\n",
+           (double)lmd_model_bytes(model) / 1e6);
+    if (tokenizer != NULL) {
+        printf("tokenizer   %s; BOS %d, %s by default\n", lmd_token_describe(tokenizer),
+               lmd_token_bos(tokenizer),
+               lmd_token_adds_bos(tokenizer) ? "added" : "not added");
+    } else {
+        printf("tokenizer   none: %s\n", lmd_status_message());
+    }
+    lmd_text remarks = {0};
+    lmd_model_remarks(model, &remarks);
+    fputs(lmd_text_string(&remarks), stdout);
+    lmd_text_clear(&remarks);
+}
+
+static void print_model_json(const lmd_model *model, const lmd_tokenizer *tokenizer)
+{
+    const lmd_model_shape *shape = lmd_model_get_shape(model);
+    json_t *root = json_pack(
+        "{s:s, s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:b, s:I, s:I, s:s, s:i, "
+        "s:b}",
+        "kind", "model", "path", lmd_model_weights_path(model), "family", shape->family,
+        "blocks", shape->N, "width", shape->d, "heads", shape->H, "key_value_heads",
+        shape->K, "head_size", shape->D, "vocabulary", shape->V, "context",
+        shape->context, "is_tied", shape->is_tied, "parameters",
+        (json_int_t)shape->parameters, "packed_bytes", (json_int_t)lmd_model_bytes(model),
+        "stored_as", lmd_model_describe(model), "bos",
+        tokenizer != NULL ? lmd_token_bos(tokenizer) : shape->bos, "adds_bos",
+        tokenizer != NULL && lmd_token_adds_bos(tokenizer));
+    char *text = json_dumps(root, JSON_INDENT(2));
+    puts(text);
+    free(text);
+    json_decref(root);
+}
+
+static lmd_status show_model(const lmd_show_arguments *arguments)
+{
+    lmd_model *model = NULL;
+    LMD_TRY(lmd_model_open(&model, arguments->path));
+    lmd_tokenizer *tokenizer = NULL;
+    char *folder = NULL;
+    const char *path = arguments->path;
+    if (lmd_file_ends_with(path, ".safetensors")) {
+        folder = lmd_file_folder_of(path);
+        path = folder;
+    }
+    if (lmd_token_open(&tokenizer, path) != LMD_OK) {
+        tokenizer = NULL; // its message is shown; the model is what was asked for
+    }
+    (arguments->is_json ? print_model_json : print_model)(model, tokenizer);
+    lmd_memory_free(folder);
+    lmd_token_close(tokenizer);
+    lmd_model_close(model);
+    return LMD_OK;
+}
+
+/* ---- the other kinds ---- */
+
+static lmd_status show_tokenizer(const lmd_show_arguments *arguments)
+{
+    lmd_tokenizer *tokenizer = NULL;
+    LMD_TRY(lmd_token_open(&tokenizer, arguments->path));
+    if (arguments->is_json) {
+        json_t *root = json_pack(
+            "{s:s, s:s, s:i, s:i, s:b, s:s}", "kind", "tokenizer", "describe",
+            lmd_token_describe(tokenizer), "ids", lmd_token_vocab(tokenizer), "bos",
+            lmd_token_bos(tokenizer), "adds_bos", lmd_token_adds_bos(tokenizer), "sha256",
+            lmd_token_sha256(tokenizer));
+        char *text = json_dumps(root, JSON_INDENT(2));
+        puts(text);
+        free(text);
+        json_decref(root);
+    } else {
+        printf("tokenizer   %s\n            %s; BOS %d, %s by default\nsha256      %s\n",
+               lmd_token_path(tokenizer), lmd_token_describe(tokenizer),
+               lmd_token_bos(tokenizer),
+               lmd_token_adds_bos(tokenizer) ? "added" : "not added",
+               lmd_token_sha256(tokenizer));
+    }
+    lmd_token_close(tokenizer);
+    return LMD_OK;
+}
+
+static lmd_status show_job(const lmd_show_arguments *arguments)
+{
+    lmd_job *job = NULL;
+    LMD_TRY(lmd_job_read(&job, arguments->path, NULL, 0));
+    lmd_text text = {0};
+    lmd_job_write(job, &text);
+    if (arguments->is_json) {
+        json_t *root = json_pack("{s:s, s:s, s:s, s:s}", "kind", "job", "path", job->path,
+                                 "output", job->output, "job", lmd_text_string(&text));
+        char *dump = json_dumps(root, JSON_INDENT(2));
+        puts(dump);
+        free(dump);
+        json_decref(root);
+    } else {
+        printf("# %s with its defaults; output %s\n%s", job->path, job->output,
+               lmd_text_string(&text));
+    }
+    lmd_text_clear(&text);
+    lmd_job_free(job);
+    return LMD_OK;
+}
+
+static lmd_status show_result(const lmd_show_arguments *arguments)
+{
+    lmd_text text = {0};
+    const lmd_status status = lmd_output_show(arguments->path, arguments->is_json, &text);
+    if (status == LMD_OK) {
+        fputs(lmd_text_string(&text), stdout);
+    }
+    lmd_text_clear(&text);
+    return status;
+}
+
+/* A GGUF file may hold a vocabulary alone. */
+static lmd_status show_model_or_vocabulary(const lmd_show_arguments *arguments)
+{
+    const lmd_status status = show_model(arguments);
+    if (status != LMD_INPUT || !lmd_file_ends_with(arguments->path, ".gguf")) {
+        return status;
+    }
+    char *why = lmd_memory_copy_text(lmd_status_message());
+    lmd_status second = show_tokenizer(arguments);
+    if (second != LMD_OK) {
+        second = lmd_status_set(status, "%s", why);
+    }
+    lmd_memory_free(why);
+    return second;
+}
+
+static lmd_status show_file(const lmd_show_arguments *arguments)
+{
+    const char *path = arguments->path;
+    if (!lmd_file_exists(path)) {
+        return lmd_status_set(LMD_USAGE, "%s does not exist", path);
+    }
+    if (!lmd_file_is_folder(path) && lmd_output_is_result(path)) {
+        return show_result(arguments);
+    }
+    if (lmd_file_ends_with(path, ".yaml") || lmd_file_ends_with(path, ".yml")) {
+        return show_job(arguments);
+    }
+    if (lmd_file_ends_with(path, ".json")) {
+        return show_tokenizer(arguments);
+    }
+    return show_model_or_vocabulary(arguments);
+}
+
+int lmd_command_show(int argc, char **argv)
+{
+    lmd_show_arguments arguments = {0};
+    int code;
+    if (!lmd_arguments_parse(&argp, argc, argv, &arguments, &code)) {
+        return code;
+    }
+    return lmd_arguments_fail(show_file(&arguments));
+}

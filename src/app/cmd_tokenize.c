@@ -1,0 +1,160 @@
+/* lmdepth tokenize: every line of standard input is a record; its ids, on one line. */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "app.h"
+
+typedef struct lmd_tokenize_arguments {
+    const char *model;
+    const char *bos;
+    bool is_json;
+} lmd_tokenize_arguments;
+
+static const struct argp_option options[] = {
+    {"bos", 'b', "WHEN", 0, "auto (as Hugging Face does), always or never [auto]", 0},
+    {"json", 'j', NULL, 0, "Each line is a JSON string, so that it can hold line breaks",
+     0},
+    {0},
+};
+
+static error_t parse_option(int key, char *text, struct argp_state *state)
+{
+    lmd_tokenize_arguments *arguments = state->input;
+    switch (key) {
+    case 'b':
+        arguments->bos = text;
+        if (strcmp(text, "auto") != 0 && strcmp(text, "always") != 0 &&
+            strcmp(text, "never") != 0) {
+            argp_error(state, "--bos wants auto, always or never, not '%s'", text);
+        }
+        break;
+    case 'j':
+        arguments->is_json = true;
+        break;
+    case ARGP_KEY_ARG:
+        if (arguments->model != NULL) {
+            argp_error(state, "one model, not '%s' as well", text);
+        }
+        arguments->model = text;
+        break;
+    case ARGP_KEY_END:
+        if (arguments->model == NULL) {
+            argp_error(state, "which model or tokenizer?");
+        }
+        break;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+    return 0;
+}
+
+static const struct argp argp = {
+    .options = options,
+    .parser = parse_option,
+    .args_doc = "MODEL",
+    .doc = "Text on standard input to token ids: every line is a record, its ids stand "
+           "on one "
+           "line of standard output, separated by single spaces.",
+};
+
+/* The BOS to write before each record, -1 for none. */
+static lmd_status choose_bos(const lmd_tokenizer *tokenizer, const char *when, int *bos)
+{
+    const bool is_wanted = strcmp(when, "always") == 0 ||
+                           (strcmp(when, "auto") == 0 && lmd_token_adds_bos(tokenizer));
+    *bos = is_wanted ? lmd_token_bos(tokenizer) : -1;
+    if (is_wanted && *bos < 0) {
+        return lmd_status_set(LMD_USAGE, "%s: --bos %s: the tokenizer names no BOS token",
+                              lmd_token_path(tokenizer), when);
+    }
+    return LMD_OK;
+}
+
+static lmd_status encode_json(lmd_encoder *encoder, const char *line, size_t size,
+                              lmd_ids *ids)
+{
+    json_error_t error;
+    json_t *value = json_loadb(line, size, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
+    if (!json_is_string(value)) {
+        const char *why = value == NULL ? error.text : "it is JSON, but no string";
+        const lmd_status status = lmd_status_set(LMD_INPUT, "not a JSON string: %s", why);
+        json_decref(value);
+        return status;
+    }
+    const lmd_status status = lmd_token_encode(encoder, json_string_value(value),
+                                               json_string_length(value), ids, NULL);
+    json_decref(value);
+    return status;
+}
+
+static void print_ids(const lmd_ids *ids, int bos)
+{
+    const char *gap = "";
+    if (bos >= 0) {
+        printf("%d", bos);
+        gap = " ";
+    }
+    for (size_t i = 0; i < ids->count; i++) {
+        printf("%s%u", gap, ids->ids[i]);
+        gap = " ";
+    }
+    putchar('\n');
+}
+
+static lmd_status tokenize_lines(const lmd_tokenizer *tokenizer, int bos, bool is_json)
+{
+    lmd_encoder *encoder = lmd_token_new_encoder(tokenizer);
+    lmd_ids ids = {0};
+    char *line = NULL;
+    size_t capacity = 0;
+    lmd_status status = LMD_OK;
+    long long number = 0;
+    for (ssize_t got;
+         status == LMD_OK && (got = getline(&line, &capacity, stdin)) >= 0;) {
+        size_t size = (size_t)got;
+        number++;
+        if (size > 0 && line[size - 1] == '\n') {
+            size--;
+        }
+        if (size > 0 && line[size - 1] == '\r') {
+            size--;
+        }
+        ids.count = 0;
+        status = is_json ? encode_json(encoder, line, size, &ids)
+                         : lmd_token_encode(encoder, line, size, &ids, NULL);
+        if (status == LMD_OK) {
+            print_ids(&ids, bos);
+        }
+    }
+    free(line);
+    lmd_ids_clear(&ids);
+    lmd_token_free_encoder(encoder);
+    return lmd_status_within(status, "standard input, line %lld", number);
+}
+
+int lmd_command_tokenize(int argc, char **argv)
+{
+    lmd_tokenize_arguments arguments = {.bos = "auto"};
+    int code;
+    if (!lmd_arguments_parse(&argp, argc, argv, &arguments, &code)) {
+        return code;
+    }
+    lmd_tokenizer *tokenizer = NULL;
+    int bos = -1;
+    lmd_status status = lmd_token_open(&tokenizer, arguments.model);
+    if (status == LMD_OK) {
+        status = choose_bos(tokenizer, arguments.bos, &bos);
+    }
+    if (status == LMD_OK) {
+        status = tokenize_lines(tokenizer, bos, arguments.is_json);
+    }
+    if (status == LMD_OK && fflush(stdout) != 0) {
+        status = lmd_status_set(LMD_RESOURCE, "standard output can't be written");
+    }
+    lmd_token_close(tokenizer);
+    return lmd_arguments_fail(status);
+}

@@ -1,0 +1,82 @@
+/* lmdepth: the program. Finds the subcommand in the table and calls it. */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <lmdepth/kernel.h>
+
+#include "app.h"
+
+static const struct command {
+    const char *name;
+    const char *help;
+    int (*run)(int argc, char **argv);
+} commands[] = {
+#define COMMAND(name, help) {#name, help, lmd_command_##name},
+#include "commands.def"
+#undef COMMAND
+};
+
+enum { COMMANDS = sizeof commands / sizeof commands[0] };
+
+static void print_help(FILE *stream)
+{
+    fprintf(stream, "Usage: lmdepth COMMAND [OPTION...] [ARGUMENT...]\n"
+                    "How a language model uses its depth, over a whole corpus.\n\n");
+    for (int i = 0; i < COMMANDS; i++) {
+        fprintf(stream, "  %-10s %s\n", commands[i].name, commands[i].help);
+    }
+    fprintf(
+        stream,
+        "\n"
+        "  lmdepth COMMAND --help tells a command's options, lmdepth run --help-job the\n"
+        "  keys of a job file. With more than one rank:\n"
+        "      mpirun -n 4 lmdepth run job.yaml\n"
+        "      srun --mpi=pmix lmdepth run job.yaml\n"
+        "\n"
+        "Exit codes: 0 complete; 1 failed or different; 2 usage or job file; 3 input or\n"
+        "model that can't be read or is not supported; 4 memory, disk or time to start;\n"
+        "75 stopped early with a good snapshot: run the same command again.\n");
+}
+
+/* The library decides on its kernels when it is loaded, so the only cure for a choice of
+ * half speed is to start anew with its variable set (once: the variable marks it). */
+static void correct_blas(char **argv)
+{
+    const char *better = lmd_kernel_better_core();
+    if (better == NULL || getenv("LMDEPTH_CORRECTED_BLAS") != NULL) {
+        return;
+    }
+    setenv("LMDEPTH_CORRECTED_BLAS", better, 1);
+    setenv("OPENBLAS_CORETYPE", better, 1);
+    execv("/proc/self/exe", argv);
+}
+
+int main(int argc, char **argv)
+{
+    argp_err_exit_status = LMD_USAGE;
+    if (argc < 2) {
+        print_help(stderr);
+        return LMD_USAGE;
+    }
+    const char *name = argv[1];
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 ||
+        strcmp(name, "help") == 0) {
+        print_help(stdout);
+        return LMD_OK;
+    }
+    if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) {
+        printf("lmdepth %s (%s)\n", lmd_version, lmd_revision);
+        return LMD_OK;
+    }
+    for (int i = 0; i < COMMANDS; i++) {
+        if (strcmp(name, commands[i].name) == 0) {
+            correct_blas(argv);
+            return commands[i].run(argc - 1, argv + 1);
+        }
+    }
+    fprintf(stderr, "lmdepth: error: no command '%s'; lmdepth --help lists them\n", name);
+    return LMD_USAGE;
+}
