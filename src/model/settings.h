@@ -1,0 +1,124 @@
+/* The settings of a model, from config.json or GGUF metadata alike, and the table by
+ * which a family says what it makes of each: so that nothing that could change the
+ * arithmetic goes unread. */
+#ifndef LMDEPTH_MODEL_SETTINGS_H
+#define LMDEPTH_MODEL_SETTINGS_H
+
+#include <stdbool.h>             /* bool */
+#include <stddef.h>              /* size_t, offsetof */
+#include <stdint.h>              /* int64_t */
+#include <lmdepth/base/status.h> /* lmd_status */
+#include <lmdepth/weights.h>     /* lmd_weights */
+
+/* What the key tables of all families fill in; zero (or as said) where nothing is given.
+ */
+typedef struct lmd_config {
+    int N, d, H, K, D, F, V; /* as in kernel.h */
+    int HD, KD;              /* H * D and K * D: widths of queries, of keys and values */
+    int value_D, rotary_D;   /* GGUF says them apart; a family checks them against D */
+    int context;             /* longest prompt; 0: no limit */
+    int bos;                 /* -1: none */
+    double eps;              /* of the norms */
+    double rope_base;
+    bool is_tied;
+} lmd_config;
+
+typedef enum lmd_setting_kind {
+    LMD_SETTING_NOTHING,
+    LMD_SETTING_FLAG,
+    LMD_SETTING_INTEGER,
+    LMD_SETTING_REAL,
+    LMD_SETTING_WORDS,
+    LMD_SETTING_OTHER
+} lmd_setting_kind;
+
+typedef struct lmd_setting {
+    char *name; /* owned; a member of an object: "rope_scaling.type" */
+    char *text; /* owned; the value as people write it: 1, 0.5, true, silu, null */
+    lmd_setting_kind kind;
+    int64_t integer; /* of a flag: 0 or 1 */
+    double real;     /* of an integer too */
+    bool is_empty;   /* null, false, 0, "", [] or {}: a key that is off */
+    bool is_known;   /* a row of a table has taken it */
+} lmd_setting;
+
+typedef struct lmd_settings {
+    const char *path;   /* borrowed, for messages */
+    lmd_setting *items; /* owned */
+    size_t count;
+    size_t capacity;
+} lmd_settings;
+
+/* {0} before. read_json: an object of config.json. read_gguf: the keys of `architecture`
+ * and those of general and split that say what kind of file it is. `path` is borrowed. */
+lmd_status lmd_model_read_json(lmd_settings *settings, const char *path);
+lmd_status lmd_model_read_gguf(lmd_settings *settings, const lmd_weights *weights,
+                               const char *architecture);
+void lmd_model_clear_settings(lmd_settings *settings);
+
+/* The text of a string; NULL when there is none of that name. */
+const char *lmd_model_find_words(const lmd_settings *settings, const char *name);
+
+/* One row of a family's table. A key that is null counts as not given. */
+typedef enum lmd_key_kind {
+    LMD_KEY_SIZE, /* 1 to 2^24, into an int */
+    LMD_KEY_ID,   /* a token id into an int; what is no id is left alone */
+    LMD_KEY_REAL, /* finite, positive, rounded to float as the models' own code does */
+    LMD_KEY_FLAG, /* into a bool */
+    LMD_KEY_ONLY, /* must have one of the values of `only`, separated by | */
+    LMD_KEY_ANY   /* does not change the arithmetic */
+} lmd_key_kind;
+
+typedef struct lmd_key {
+    const char *name; /* with a final *: all that begin so (LMD_KEY_ANY) */
+    lmd_key_kind kind;
+    bool is_needed;
+    size_t member; /* of lmd_config */
+    const char *only;
+} lmd_key;
+
+#define LMD_NEED_SIZE(name, member)                                                      \
+    {                                                                                    \
+        (name), LMD_KEY_SIZE, true, offsetof(lmd_config, member), NULL                   \
+    }
+#define LMD_SIZE(name, member)                                                           \
+    {                                                                                    \
+        (name), LMD_KEY_SIZE, false, offsetof(lmd_config, member), NULL                  \
+    }
+#define LMD_ID(name, member)                                                             \
+    {                                                                                    \
+        (name), LMD_KEY_ID, false, offsetof(lmd_config, member), NULL                    \
+    }
+#define LMD_NEED_REAL(name, member)                                                      \
+    {                                                                                    \
+        (name), LMD_KEY_REAL, true, offsetof(lmd_config, member), NULL                   \
+    }
+#define LMD_REAL(name, member)                                                           \
+    {                                                                                    \
+        (name), LMD_KEY_REAL, false, offsetof(lmd_config, member), NULL                  \
+    }
+#define LMD_FLAG(name, member)                                                           \
+    {                                                                                    \
+        (name), LMD_KEY_FLAG, false, offsetof(lmd_config, member), NULL                  \
+    }
+#define LMD_ONLY(name, values)                                                           \
+    {                                                                                    \
+        (name), LMD_KEY_ONLY, false, 0, (values)                                         \
+    }
+#define LMD_ANY(name)                                                                    \
+    {                                                                                    \
+        (name), LMD_KEY_ANY, false, 0, NULL                                              \
+    }
+
+/* Takes the settings that a table (ending in a row {0}) knows, in the order of the table:
+ * of two rows with the same member the later one wins. LMD_INPUT names key and value. */
+lmd_status lmd_model_apply_keys(lmd_settings *settings, const lmd_key *keys,
+                                lmd_config *config);
+
+/* The table of what no family minds: token ids, dtype, dropout, ... */
+extern const lmd_key lmd_model_harmless_keys[];
+
+/* Refuses, by name, the first setting that no table has taken and that is not empty. */
+lmd_status lmd_model_refuse_rest(const lmd_settings *settings);
+
+#endif
