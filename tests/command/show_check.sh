@@ -1,0 +1,39 @@
+#!/bin/sh
+# show and check: what they say, as text and as JSON.
+. tests/lib.sh
+
+printf 'A text.\n\nAnother.\n' >"$SCRATCH/text.txt"
+write_job job <<JOB
+corpus: {path: text.txt}
+prompts: {length: 32}
+JOB
+json() { # json EXPRESSION: true of `o`, the JSON on the last command's output
+    "$PYTHON" -c "import json, sys; o = json.load(open(sys.argv[1])); assert $1, o" \
+        "$SCRATCH/out" || fail "not $1"
+}
+expect 0 "$LMDEPTH" show "$TINY"
+prints "llama" "2 blocks" "300 rows"
+expect 0 "$LMDEPTH" show --json "$TINY"
+json 'o["blocks"] == 2 and o["vocabulary"] == 300 and o["bos"] == 256'
+expect 0 "$LMDEPTH" show "$TINY/tokenizer.json"
+prints "BPE, 258 ids"
+expect 0 "$LMDEPTH" show "$SCRATCH/job.yaml"
+prints "length: 32" "pack_tokens: 2048"
+expect 0 "$LMDEPTH" check "$SCRATCH/job.yaml"
+prints "1 file" "records" "memory" "threads"
+[ ! -e "$SCRATCH/job.nc" ] || fail "check wrote a result"
+expect 0 "$LMDEPTH" check --json "$SCRATCH/job.yaml"
+json 'o["corpus"]["records"] == 2 and o["corpus"]["packs"] == 1 and o["corpus"]["is_exact"]'
+expect 2 "$LMDEPTH" check "$SCRATCH/job.yaml" --set prompts.length=4000
+says "prompts.length"
+expect 0 "$LMDEPTH" run "$SCRATCH/job.yaml"
+expect 0 "$LMDEPTH" show "$SCRATCH/job.nc"
+prints "positions" "used"
+expect 0 "$LMDEPTH" show --json "$SCRATCH/job.nc"
+json 'o'
+# The effective job of a result is a job that gives it again.
+ncdump -h "$SCRATCH/job.nc" >/dev/null || fail "ncdump"
+echo "junk" >"$SCRATCH/junk.bin"
+expect 3 "$LMDEPTH" show "$SCRATCH/junk.bin"
+says "junk.bin"
+exit 0

@@ -1,0 +1,72 @@
+# The test suites. Each prints one closing line, "name: N passed, N failed, N skipped".
+
+CMOCKA_LIBS = $(shell $(PKG_CONFIG) --libs cmocka)
+MPI_ENV := OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 \
+    OMPI_MCA_rmaps_base_oversubscribe=1
+LMDEPTH_SHARED ?= ../shared
+export LMDEPTH_SHARED
+
+$(BUILD)/tests/unit/%: tests/unit/%.c $(core_library) $(BUILD)/.deps
+	@mkdir -p $(@D); echo "  test $<"
+	$(Q)$(CC) $(CFLAGS_ALL) -Itests/unit $(foreach room,$(plain_rooms) kernel,-Isrc/$(room)) -o $@ $< $(core_library) $(PACKAGE_LIBS) $(CMOCKA_LIBS)
+
+# The planning of the queue and other parts of parallel that are free of MPI.
+$(BUILD)/tests/unit/test_queue_plan: $(BUILD)/src/parallel/queue_plan.o
+$(BUILD)/tests/unit/test_queue_plan: PACKAGE_LIBS += $(BUILD)/src/parallel/queue_plan.o
+
+$(BUILD)/tests/mpi/%: tests/mpi/%.c $(mpi_library) $(core_library) $(BUILD)/.deps
+	@mkdir -p $(@D); echo "  test $<"
+	$(Q)$(MPICC) $(CFLAGS_ALL) -Itests/mpi -o $@ $< $(mpi_library) $(core_library) $(PACKAGE_LIBS)
+
+.PHONY: test test-unit test-mpi test-command test-reference tests-build
+
+tests-build: $(BUILD)/lmdepth $(unit_tests) $(mpi_tests)
+
+## test: installs what is missing, builds, runs every suite (under 8 minutes on 2 cores)
+test:
+	tools/install_packages.sh $(APT_BUILD) $(APT_TEST)
+	$(MAKE) WERROR=1 tests-build $(VENV)/.made
+	tools/fetch_model.sh $(BUILD)/models
+	@status=0; for suite in unit mpi command reference; do \
+	    $(MAKE) --no-print-directory WERROR=1 test-$$suite || status=1; done; \
+	echo; cat $(BUILD)/test-*.closing; exit $$status
+
+## test-unit: rooms without MPI (cmocka)
+test-unit: $(unit_tests)
+	@BUILD=$(BUILD) tests/run_suite.sh unit $(unit_tests)
+
+## test-mpi: room parallel on 1, 2, 3 and 5 ranks
+test-mpi: $(mpi_tests)
+	@BUILD=$(BUILD) MPIRUN="$(MPIRUN)" $(MPI_ENV) tests/run_suite.sh mpi $(mpi_tests)
+
+## test-command: the program as users call it
+test-command: $(BUILD)/lmdepth
+	@BUILD=$(BUILD) MPIRUN="$(MPIRUN)" PYTHON="$(VENV)/bin/python" $(MPI_ENV) \
+	    tests/run_suite.sh command $(sort $(wildcard tests/command/*.sh))
+
+## test-reference: the real model against Hugging Face's numbers
+test-reference: $(BUILD)/lmdepth
+	@BUILD=$(BUILD) MPIRUN="$(MPIRUN)" PYTHON="$(VENV)/bin/python" $(MPI_ENV) \
+	    tests/run_suite.sh reference $(sort $(wildcard tests/reference/*.sh))
+
+# ---- sanitizers: everything, in a build folder of its own ----
+
+.PHONY: asan lint
+## asan: address and undefined-behaviour sanitizers; leak checks where MPI is not
+asan:
+	$(MAKE) BUILD=$(BUILD)/asan OPTIMISE="-O1 -g -fno-omit-frame-pointer" \
+	    SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=undefined" WERROR= tests-build
+	@ASAN_OPTIONS=detect_leaks=1 $(MAKE) --no-print-directory BUILD=$(BUILD)/asan test-unit-only
+	@ASAN_OPTIONS=detect_leaks=0 $(MAKE) --no-print-directory BUILD=$(BUILD)/asan test-mpi-only
+
+.PHONY: test-unit-only test-mpi-only
+test-unit-only:
+	@BUILD=$(BUILD) tests/run_suite.sh unit $(unit_tests)
+test-mpi-only:
+	@BUILD=$(BUILD) MPIRUN="$(MPIRUN)" $(MPI_ENV) tests/run_suite.sh mpi $(mpi_tests)
+
+## lint: layers, format, function length, cppcheck, shellcheck, ruff
+lint:
+	tools/install_packages.sh $(APT_LINT)
+	@$(MAKE) --no-print-directory $(VENV)/.made
+	@VENV="$(VENV)" tools/lint.sh
