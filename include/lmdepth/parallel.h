@@ -105,6 +105,10 @@ int64_t lmd_queue_next(lmd_queue *queue);
  * tick does), elsewhere it costs nothing. */
 void lmd_queue_tick(void *queue);
 
+/* Tickets of all ranks that were given away so far, those in hand included, for progress;
+ * only rank 0 knows. */
+int64_t lmd_queue_given(const lmd_queue *queue);
+
 /* This rank must stop: adds 2^62 to the counter, so that everyone's next ticket is -1.
  * Rank 0 also tells everyone at once: a rank that ticks sees lmd_queue_is_stopped in the
  * middle of a ticket. A ticket that was asked for ahead is dropped. */

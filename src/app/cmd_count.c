@@ -83,8 +83,8 @@ static lmd_status count_job(lmd_session *session, const lmd_job_arguments *argum
         } else {
             lmd_text_append_format(&work, "%s.count.work", inputs.job->output);
         }
-        const int threads =
-            lmd_threads_choose(arguments->threads, lmd_parallel_share_of_processors(session));
+        const int threads = lmd_threads_choose(arguments->threads,
+                                               lmd_parallel_share_of_processors(session));
         status = count_prepared(session, &inputs, threads, lmd_text_string(&work));
         lmd_text_clear(&work);
     }

@@ -113,8 +113,8 @@ static char *join_words(int argc, char **argv)
 static void start_kernel(lmd_run *run)
 {
     lmd_session *session = run->session;
-    run->threads =
-        lmd_threads_choose(run->arguments->job.threads, lmd_parallel_share_of_processors(session));
+    run->threads = lmd_threads_choose(run->arguments->job.threads,
+                                      lmd_parallel_share_of_processors(session));
     run->team = lmd_team_new(run->threads);
     run->kernel =
         lmd_kernel_new(run->team, lmd_model_get_shape(run->inputs.model)->max_C);

@@ -69,7 +69,9 @@ static const struct argp argp = {
         "Holds states and logits against a reference dump: REF holds input_ids (I64, T), "
         "states (F32, (N+1, T, d), before the final norm) and logits (F32, (T, V)); with "
         "a "
-        "tensor rows (I64, R) states and logits hold only those R positions.",
+        "tensor rows (I64, R), states_rows (F32, (N+1, R, d)) and logits_rows (F32, (R, "
+        "V)) hold "
+        "those R positions instead.",
 };
 
 /* ---- the reference ---- */
@@ -168,9 +170,11 @@ static lmd_status open_reference(lmd_reference *reference, const char *path,
                               reference->T, shape->context);
     }
     const int64_t R = reference->R;
-    LMD_TRY(find_values(reference, "states", (shape->N + 1) * R, shape->d,
-                        &reference->states));
-    return find_values(reference, "logits", R, shape->V, &reference->logits);
+    const bool is_part = lmd_weights_find(reference->file, "rows") != NULL;
+    LMD_TRY(find_values(reference, is_part ? "states_rows" : "states", (shape->N + 1) * R,
+                        shape->d, &reference->states));
+    return find_values(reference, is_part ? "logits_rows" : "logits", R, shape->V,
+                       &reference->logits);
 }
 
 /* ---- errors ---- */

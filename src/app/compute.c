@@ -111,17 +111,19 @@ static void clear_work(lmd_work *work)
 
 /* ---- the loop ---- */
 
-/* Tokens a second and share of the peak so far, for all ranks, judged by the root's own.
- */
+/* Root: packs given away to all ranks; speed as the root's own, times the ranks. */
 static void show_progress(lmd_session *session, lmd_progress *progress,
-                          const lmd_engine *engine, const lmd_work *work, int64_t ticket,
-                          double peak, double start)
+                          const lmd_engine *engine, const lmd_work *work,
+                          const lmd_queue *queue, double peak, double start)
 {
+    if (!lmd_parallel_is_root(session)) {
+        return;
+    }
     const lmd_engine_report report = lmd_engine_get_report(engine);
     const double seconds = lmd_team_clock() - start;
     const int ranks = lmd_parallel_ranks(session);
-    lmd_progress_show(progress, (double)work->bounds[ticket + 1], (double)work->n_packs,
-                      (double)report.tokens * ranks / seconds,
+    lmd_progress_show(progress, (double)work->bounds[lmd_queue_given(queue)],
+                      (double)work->n_packs, (double)report.tokens * ranks / seconds,
                       report.flops * ranks / seconds / (peak * 1e9));
 }
 
@@ -155,7 +157,7 @@ static void run_packs(lmd_session *session, const lmd_prepared *prepared,
         if (status != LMD_OK) {
             lmd_log_fatal(status, "%s", lmd_status_message());
         }
-        show_progress(session, &progress, engine, work, ticket, computed->peak, start);
+        show_progress(session, &progress, engine, work, queue, computed->peak, start);
     }
     const double mine = lmd_team_clock() - start;
     lmd_team_set_tick(team, NULL, NULL, 0.0);

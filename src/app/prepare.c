@@ -11,35 +11,44 @@
 
 /* ---- shares ---- */
 
+typedef struct lmd_unit_size {
+    int unit;
+    uint64_t bytes;
+} lmd_unit_size;
+
+/* Large ones first, equal ones in corpus order. */
+static int compare_sizes(const void *a, const void *b)
+{
+    const lmd_unit_size *left = a;
+    const lmd_unit_size *right = b;
+    if (left->bytes != right->bytes) {
+        return left->bytes > right->bytes ? -1 : 1;
+    }
+    return left->unit - right->unit;
+}
+
 /* Which rank reads which unit: each unit, largest first, to the rank with the least. */
 static int *share_units(const lmd_corpus *corpus, int ranks)
 {
     const int n = lmd_corpus_units(corpus);
     int *owner = lmd_memory_new((size_t)n, sizeof *owner);
     double *load = lmd_memory_new((size_t)ranks, sizeof *load);
-    bool *given = lmd_memory_new((size_t)n, sizeof *given);
-    for (int round = 0; round < n; round++) {
-        int largest = -1;
-        for (int u = 0; u < n; u++) {
-            if (!given[u] &&
-                (largest < 0 || lmd_corpus_unit_bytes(corpus, u) >
-                                    lmd_corpus_unit_bytes(corpus, largest))) {
-                largest = u;
-            }
-        }
+    lmd_unit_size *sizes = lmd_memory_new((size_t)n, sizeof *sizes);
+    for (int u = 0; u < n; u++) {
+        sizes[u] = (lmd_unit_size){.unit = u, .bytes = lmd_corpus_unit_bytes(corpus, u)};
+    }
+    qsort(sizes, (size_t)n, sizeof *sizes, compare_sizes);
+    for (int i = 0; i < n; i++) {
         int rank = 0;
         for (int r = 1; r < ranks; r++) {
-            if (load[r] < load[rank]) {
-                rank = r;
-            }
+            rank = load[r] < load[rank] ? r : rank;
         }
-        given[largest] = true;
-        owner[largest] = rank;
+        owner[sizes[i].unit] = rank;
         // One byte more, so that empty units are spread as well.
-        load[rank] += (double)lmd_corpus_unit_bytes(corpus, largest) + 1;
+        load[rank] += (double)sizes[i].bytes + 1;
     }
     lmd_memory_free(load);
-    lmd_memory_free(given);
+    lmd_memory_free(sizes);
     return owner;
 }
 

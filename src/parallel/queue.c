@@ -139,6 +139,12 @@ int64_t lmd_queue_next(lmd_queue *queue)
     return ticket;
 }
 
+int64_t lmd_queue_given(const lmd_queue *queue)
+{
+    assert(is_root(queue));
+    return queue->counter < queue->n_tickets ? queue->counter : queue->n_tickets;
+}
+
 void lmd_queue_stop(lmd_queue *queue)
 {
     lmd_notice_raise(queue->notice);
