@@ -1,0 +1,211 @@
+/* Decode: the states before the last.
+ *
+ * A block is all other states of a few tokens, about 500 rows, so that its activations
+ * and one tile of logits stay in the second-level cache. Blocks follow one another;
+ * within one, the team shares out segments of the vocabulary, so that the weights pass
+ * through memory once a block whatever the number of threads, and few states do not leave
+ * threads idle. A segment's tallies are merged in order of the vocabulary.
+ *
+ * The logits of t* and gold are taken first, by the same product on a tile of their own
+ * rows of the unembedding: hence the same bits as inside the vocabulary's tiles, which a
+ * strict comparison needs. p* is made once for a tile and token and serves all its
+ * states.
+ *
+ *     KL(p* || p) = -H(p*) - sum p* (z - z[t*]) + lse - z[t*]
+ */
+#include <math.h>
+#include <string.h>
+#include "decode.h"
+
+enum { NB = LMD_TILE_COLUMNS };
+
+/* Rows of the block are (token of the block, state). */
+static size_t row_of(const lmd_decode_run *run, int i, int state)
+{
+    return (size_t)i * (size_t)(run->L - 1) + (size_t)state;
+}
+
+static int tokens_of_block(const lmd_decode_run *run)
+{
+    const int left = run->S - run->first_token;
+    return left < run->decoder->block_tokens ? left : run->decoder->block_tokens;
+}
+
+static void fill_rows(void *context, int i, int member)
+{
+    (void)member;
+    const lmd_decode_run *run = context;
+    const size_t d = (size_t)run->decoder->d;
+    for (int state = 0; state < run->L - 1; state++) {
+        run->fill(run->context, state, run->first_token + i,
+                  run->decoder->rows + row_of(run, i, state) * d);
+    }
+}
+
+/* ---- targets ---- */
+
+/* Columns 2 s and 2 s + 1 of the tile of targets: t* and gold of token s. */
+static void gather_targets(const lmd_decode_run *run)
+{
+    lmd_decoder *decoder = run->decoder;
+    const size_t d = (size_t)decoder->d;
+    for (int s = 0; s < run->S; s++) {
+        const lmd_decode_token *token = &decoder->tokens[s];
+        float *out = decoder->targets + 2 * (size_t)s * d;
+        const int32_t *places = decoder->head.places;
+        lmd_matrix_get_row(decoder->head.matrix, places[token->final], out);
+        if (token->gold >= 0) {
+            lmd_matrix_get_row(decoder->head.matrix, places[token->gold], out + d);
+        }
+    }
+}
+
+/* The logits of every row's own two targets. */
+static void find_wanted(const lmd_decode_run *run)
+{
+    lmd_decoder *decoder = run->decoder;
+    const lmd_decode_scratch scratch = lmd_decode_scratch_of(decoder, 0);
+    lmd_decode_product(decoder, scratch.results, decoder->M, decoder->targets,
+                       scratch.panel);
+    for (int i = 0; i < tokens_of_block(run); i++) {
+        const int s = run->first_token + i;
+        for (int state = 0; state < run->L - 1; state++) {
+            const size_t row = row_of(run, i, state);
+            const float *found = scratch.results + row * NB + 2 * s;
+            memcpy(decoder->wanted + 2 * row, found, 2 * sizeof *found);
+        }
+    }
+}
+
+/* ---- the vocabulary ---- */
+
+static double *mass_of(const lmd_decoder *decoder, int segment, size_t row)
+{
+    const size_t at = (size_t)segment * (size_t)decoder->M + row;
+    return decoder->masses == NULL ? NULL
+                                   : decoder->masses + at * (size_t)decoder->head.n_bands;
+}
+
+static lmd_tally *tally_of(const lmd_decoder *decoder, int segment, size_t row)
+{
+    return &decoder->tallies[(size_t)segment * (size_t)decoder->M + row];
+}
+
+/* p* of a token over a tile; 0 in the padding and where the output is not finite. */
+static void make_output(const lmd_decoder *decoder, float *out, int tile, int s)
+{
+    const lmd_decode_token *token = &decoder->tokens[s];
+    if (!token->is_finite) {
+        memset(out, 0, NB * sizeof *out);
+        return;
+    }
+    const float *kept =
+        decoder->keep + ((size_t)tile * LMD_DECODE_TOKENS + (size_t)s) * NB;
+    decoder->kernel->vector->exponentials(out, kept, NB, token->best, token->scale);
+}
+
+/* All states of one token of the block, after the tile's product. */
+static void add_token(const lmd_decode_run *run, int segment, int tile, int i,
+                      const lmd_decode_scratch *scratch)
+{
+    const lmd_decoder *decoder = run->decoder;
+    const bool kl = (decoder->setup.wants & LMD_DECODE_KL) != 0;
+    if (kl) {
+        make_output(decoder, scratch->output, tile, run->first_token + i);
+    }
+    for (int state = 0; state < run->L - 1; state++) {
+        const size_t row = row_of(run, i, state);
+        const float *wanted = decoder->wanted + 2 * row;
+        const lmd_tally_part part = {.z = scratch->results + row * NB,
+                                     .ids = lmd_decode_tile_ids(decoder, tile),
+                                     .output = kl ? scratch->output : NULL,
+                                     .e = scratch->e,
+                                     .first = tile * NB,
+                                     .n = lmd_decode_tile_columns(decoder, tile),
+                                     .targets = {wanted[0], wanted[1]}};
+        lmd_tally_add(&decoder->setup, tally_of(decoder, segment, row),
+                      mass_of(decoder, segment, row), &part);
+    }
+}
+
+static void sweep_segment(void *context, int segment, int member)
+{
+    const lmd_decode_run *run = context;
+    const lmd_decoder *decoder = run->decoder;
+    const lmd_decode_scratch scratch = lmd_decode_scratch_of(decoder, member);
+    const int n_tokens = tokens_of_block(run);
+    for (size_t row = 0; row < row_of(run, n_tokens, 0); row++) {
+        lmd_tally_start(tally_of(decoder, segment, row), mass_of(decoder, segment, row),
+                        decoder->head.n_bands);
+    }
+    const int first = segment * decoder->tiles_per_segment;
+    for (int tile = first;
+         tile < first + decoder->tiles_per_segment && tile < decoder->n_tiles; tile++) {
+        lmd_decode_tile(decoder, scratch.results, decoder->M, tile, scratch.panel);
+        for (int i = 0; i < n_tokens; i++) {
+            add_token(run, segment, tile, i, &scratch);
+        }
+    }
+}
+
+/* ---- the readouts ---- */
+
+static double divergence(const lmd_decode_token *token, const lmd_tally *tally,
+                         double lse, float final_logit)
+{
+    const double kl = -token->entropy - tally->cross + (lse - (double)final_logit);
+    // NaN: a logit so far from z[t*] that the difference is beyond floats.
+    return isnan(kl) ? (double)INFINITY : fmax(0.0, kl);
+}
+
+static void finish_row(const lmd_decode_run *run, int i, int state)
+{
+    const lmd_decoder *decoder = run->decoder;
+    const int s = run->first_token + i, n_bands = decoder->head.n_bands;
+    const size_t row = row_of(run, i, state);
+    const size_t at = (size_t)state * (size_t)run->S + (size_t)s;
+    double *mass = run->mass == NULL ? NULL : run->mass + at * (size_t)n_bands;
+    lmd_tally tally;
+    lmd_tally_start(&tally, mass, n_bands);
+    for (int segment = 0; segment < decoder->n_segments; segment++) {
+        lmd_tally_merge(&tally, mass, tally_of(decoder, segment, row),
+                        mass_of(decoder, segment, row), n_bands);
+    }
+    const lmd_decode_token *token = &decoder->tokens[s];
+    const float *wanted = decoder->wanted + 2 * row;
+    lmd_readout *out = &run->readouts[at];
+    lmd_tally_finish(&decoder->setup, &tally, mass, out);
+    const bool kl = (decoder->setup.wants & LMD_DECODE_KL) != 0 && out->is_finite;
+    out->kl = kl ? divergence(token, &tally, out->lse, wanted[0]) : (double)NAN;
+    out->final_logit = (double)wanted[0];
+    out->final_rank = 1 + tally.above[0];
+    out->gold_logit = token->gold >= 0 ? (double)wanted[1] : (double)NAN;
+    out->gold_rank = token->gold >= 0 ? 1 + tally.above[1] : 0;
+}
+
+static void finish_token(void *context, int i, int member)
+{
+    (void)member;
+    const lmd_decode_run *run = context;
+    for (int state = 0; state < run->L - 1; state++) {
+        finish_row(run, i, state);
+    }
+}
+
+void lmd_decode_sweep(lmd_decode_run *run)
+{
+    lmd_decoder *decoder = run->decoder;
+    lmd_team *team = decoder->kernel->team;
+    const size_t d = (size_t)decoder->d, M = (size_t)decoder->M;
+    gather_targets(run);
+    for (run->first_token = 0; run->first_token < run->S;
+         run->first_token += decoder->block_tokens) {
+        const int n_tokens = tokens_of_block(run);
+        const size_t used = row_of(run, n_tokens, 0);
+        lmd_team_run(team, n_tokens, fill_rows, run);
+        memset(decoder->rows + used * d, 0, (M - used) * d * sizeof *decoder->rows);
+        find_wanted(run);
+        lmd_team_run(team, decoder->n_segments, sweep_segment, run);
+        lmd_team_run(team, n_tokens, finish_token, run);
+    }
+}

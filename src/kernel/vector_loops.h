@@ -1,0 +1,28 @@
+/* The vectorised loops, compiled once for each instruction set. The file that includes
+ * this sets
+ *     LMD_VECTOR_TABLE  the name of the table
+ *     LMD_VECTOR_BYTES  the width of a register
+ *     LMD_PANEL_ROWS    rows of a panel whose 16 sums fit in the registers
+ * and is compiled with the flags in kernel.mk. */
+#ifndef VECTOR_LOOPS_H
+#define VECTOR_LOOPS_H
+
+#include "vector_steps.h"
+#include "vector_sweep.h"
+
+const lmd_vector_table LMD_VECTOR_TABLE = {
+    .panel = panel,
+    .scan = scan,
+    .lowest_id = lowest_id,
+    .sums = {{sums_plain, sums_cross}, {sums_entropy, sums_both}},
+    .total = total,
+    .exponentials = exponentials,
+    .largest = largest,
+    .rms_norm = rms_norm,
+    .rotate = rotate,
+    .silu_gate = silu_gate,
+    .add = add,
+    .multiply = multiply,
+};
+
+#endif

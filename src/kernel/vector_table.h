@@ -1,0 +1,96 @@
+/* The vectorised loops of room kernel, as a table of functions. One portable source
+ * (vector_loops.h) is compiled for several instruction sets; cpuid picks a table at run
+ * time. All tables give the same bits: sums always run in 16 lanes, whatever the width of
+ * the registers, and nothing is contracted to fused multiply-adds. */
+#ifndef VECTOR_TABLE_H
+#define VECTOR_TABLE_H
+
+#include <stdbool.h> /* bool */
+#include <stddef.h>  /* size_t */
+#include <stdint.h>  /* int32_t */
+
+/* Columns that the loops over logits take at a time: rows of logits are padded to it. */
+enum { LMD_LANES = 16 };
+
+/* out (M, 16) = a (M, C) b (C, 16), added to out if `add`. Strides in floats. */
+typedef struct lmd_panel {
+    float *out;
+    const float *a, *b;
+    size_t out_stride, a_stride, b_stride;
+    int M, C;
+    bool add;
+} lmd_panel;
+
+/* The first pass over a tile's row of logits. */
+typedef struct lmd_scan {
+    bool is_finite; /* else nothing below counts */
+    float best, second;
+    int32_t above[2]; /* logits strictly larger than each of two targets */
+} lmd_scan;
+
+/* The second pass: e = exp(z - reference), reference >= every z. */
+typedef struct lmd_sums_task {
+    const float *z;      /* (n) logits */
+    const float *output; /* (n) p* of the last state; only read for `cross` */
+    float *e;            /* (n) out */
+    int n;               /* a multiple of LMD_LANES */
+    float reference;
+    float final_logit; /* z[t*] */
+} lmd_sums_task;
+
+typedef struct lmd_sums {
+    double sum;      /* of e */
+    double weighted; /* of e (z - reference) */
+    double cross;    /* of p* (z - z[t*]) */
+} lmd_sums;
+
+typedef void lmd_sums_loop(const lmd_sums_task *task, lmd_sums *out);
+
+/* One prompt position's rotary pairs. */
+typedef struct lmd_pairs {
+    float *x;                     /* (H, D) */
+    const float *cosines, *sines; /* (D / 2) */
+    int H, D;
+} lmd_pairs;
+
+typedef struct lmd_vector_table {
+    void (*panel)(const lmd_panel *panel);
+
+    /* z (n), n a multiple of LMD_LANES. */
+    void (*scan)(const float *z, int n, const float targets[2], lmd_scan *out);
+
+    /* The lowest of ids (n) among those whose z equals `best`; INT32_MAX if none does. */
+    int32_t (*lowest_id)(const float *z, const int32_t *ids, int n, float best);
+
+    /* [entropy wanted][cross wanted]; what is not wanted stays 0. */
+    lmd_sums_loop *sums[2][2];
+
+    /* The sum of x (n). */
+    double (*total)(const float *x, int n);
+
+    /* out (n) = scale exp(in - reference), 0 below exp(-87). n a multiple of LMD_LANES.
+     */
+    void (*exponentials)(float *out, const float *in, int n, float reference,
+                         float scale);
+
+    /* The largest of x (n), NaN aside; n a multiple of LMD_LANES. */
+    float (*largest)(const float *x, int n);
+
+    void (*rms_norm)(float *out, const float *in, const float *weight, double eps, int C);
+    void (*rotate)(const lmd_pairs *pairs);
+    void (*silu_gate)(float *gate, const float *up, size_t n);
+    void (*add)(float *out, const float *a, const float *b, size_t n);
+    void (*multiply)(float *x, float factor, int n);
+} lmd_vector_table;
+
+extern const lmd_vector_table lmd_vector_base;
+extern const lmd_vector_table lmd_vector_avx2;   /* x86-64 only */
+extern const lmd_vector_table lmd_vector_avx512; /* x86-64 only */
+
+/* The widest tables this processor can run, ending in NULL; [0] is the one to use. */
+const lmd_vector_table *const *lmd_vector_tables(void);
+
+/* Has the processor what the AVX-512 kernels of BLAS libraries want? */
+bool lmd_vector_has_avx512(void);
+
+#endif
