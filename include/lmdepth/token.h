@@ -1,0 +1,108 @@
+/* Room token: text to the ids that Hugging Face gives, and how frequent ids are.
+ *
+ * A tokenizer is read once and then immutable, shared by all threads; each thread has an
+ * encoder of its own (regex match data, scratch, word cache). Special-token strings in
+ * the text are parsed as Hugging Face does by default. No BOS or EOS is added here:
+ * lmd_token_adds_bos tells what Hugging Face would do.
+ */
+#ifndef LMDEPTH_TOKEN_H
+#define LMDEPTH_TOKEN_H
+
+#include <stdbool.h>             /* bool */
+#include <stddef.h>              /* size_t */
+#include <stdint.h>              /* int64_t, uint32_t */
+#include <lmdepth/base/hash.h>   /* LMD_SHA256_HEX */
+#include <lmdepth/base/status.h> /* lmd_status */
+#include <lmdepth/base/text.h>   /* lmd_text */
+
+/* ---- tokenizers ---- */
+
+typedef struct lmd_tokenizer lmd_tokenizer;
+
+/* Opens `path`: a tokenizer.json, a .gguf file (with or without tensors), or a model
+ * folder (its tokenizer.json, with add_bos_token, bos_token and eos_token of
+ * tokenizer_config.json beside it; else its only *.gguf). A tokenizer.json's neighbour
+ * tokenizer_config.json counts too. LMD_USAGE when the path does not exist; LMD_INPUT for
+ * a folder without a tokenizer, damage, and every component that is not supported, which
+ * is named. */
+lmd_status lmd_token_open(lmd_tokenizer **out, const char *path);
+void lmd_token_close(lmd_tokenizer *tokenizer); /* accepts NULL */
+
+/* The file that was read and its sha256 (for a .gguf: of the vocabulary's metadata, not
+ * of the tensors), and a line for people: "byte-level BPE, 49152 ids, smollm". */
+const char *lmd_token_path(const lmd_tokenizer *tokenizer);
+const char *lmd_token_sha256(const lmd_tokenizer *tokenizer);
+const char *lmd_token_describe(const lmd_tokenizer *tokenizer);
+
+/* One more than the largest id. */
+int lmd_token_vocab(const lmd_tokenizer *tokenizer);
+
+/* BOS id, -1 when none is known; does Hugging Face add it by default (bos: auto)? */
+int lmd_token_bos(const lmd_tokenizer *tokenizer);
+bool lmd_token_adds_bos(const lmd_tokenizer *tokenizer);
+
+/* Special: `special: true` among added tokens; GGUF types control and unknown. */
+bool lmd_token_is_special(const lmd_tokenizer *tokenizer, int id);
+
+/* The bytes an id stands for, for figures and messages: byte-level pieces are mapped back
+ * to raw bytes, others are given as written. Size 0 for an id without a token. The
+ * result is borrowed from the tokenizer. */
+const char *lmd_token_piece(const lmd_tokenizer *tokenizer, int id, size_t *size);
+
+/* ---- encoding ---- */
+
+typedef struct lmd_encoder lmd_encoder; /* one a thread */
+
+/* A growing list of ids; {0} is an empty one. */
+typedef struct lmd_ids {
+    uint32_t *ids; /* owned */
+    size_t count;
+    size_t capacity;
+} lmd_ids;
+
+void lmd_ids_clear(lmd_ids *ids);
+void lmd_ids_append(lmd_ids *ids, const uint32_t *values, size_t n);
+
+/* The tokenizer is borrowed and must outlive the encoder. */
+lmd_encoder *lmd_token_new_encoder(const lmd_tokenizer *tokenizer);
+void lmd_token_free_encoder(lmd_encoder *encoder); /* accepts NULL */
+
+/* Appends the ids of `text` (well-formed UTF-8, may hold zero bytes) to `out` and adds
+ * the number of special-token strings found in it to *n_specials (may be NULL). Memory
+ * and time are linear in the text, whatever it holds (n log n in a single word). A
+ * character for which the vocabulary has no piece, no bytes and no unknown token is left
+ * out, as Hugging Face does, with a warning once. LMD_INPUT only for ill-formed UTF-8 and
+ * for such a character when an unknown token is named but is not in the vocabulary;
+ * LMD_RESOURCE when a regular expression runs out of memory. */
+lmd_status lmd_token_encode(lmd_encoder *encoder, const char *text, size_t n_bytes,
+                            lmd_ids *out, int64_t *n_specials);
+
+/* ---- frequency ---- */
+
+/* How frequent each id of a vocabulary is (method 2.1): rank 1 is the most frequent,
+ * equal counts in order of id; ids that never occur and, unless kept, special ones have
+ * rank 0. Bands: number 0 is `unranked` [0, 1), then ranks between lower edges at the
+ * sorted union of the powers of two and 10^k + 1 that do not exceed V; the last band ends
+ * at V + 1. */
+typedef struct lmd_frequency {
+    int V;           /* rows of the unembedding */
+    int64_t *counts; /* (V) owned */
+    int32_t *ranks;  /* (V) owned; 0: unranked */
+    int32_t *bands;  /* (V) owned; band of each id */
+    int n_bands;
+    int32_t *edges; /* (n_bands + 1) owned; band b holds ranks [edges[b], edges[b + 1]) */
+} lmd_frequency;
+
+/* From counts (V), copied. `keep_specials`: frequency.specials: keep. */
+lmd_frequency *lmd_frequency_new(int V, const int64_t *counts,
+                                 const lmd_tokenizer *tokenizer, bool keep_specials);
+void lmd_frequency_free(lmd_frequency *frequency); /* accepts NULL */
+
+/* Reads counts (V) of a frequency file: the depth paper's JSON {"<id>": {"count": n,
+ * ...}, ...} or TSV lines id<TAB>count, # comments; plain, .zst or .gz. Ids not listed
+ * count 0; an id twice or outside [0, V): LMD_INPUT with line or key. A missing file:
+ * LMD_USAGE. */
+lmd_status lmd_frequency_read(const char *path, int V, int64_t *counts,
+                              char sha256[LMD_SHA256_HEX]);
+
+#endif

@@ -1,0 +1,234 @@
+/* Byte-pair merging (Sennrich, Haddow and Birch 2016) in O(n log n): a heap of candidate
+ * pairs by rank and place over a doubly linked list of symbols, so that a word of
+ * millions of characters is no trouble.
+ *
+ * The order in which Hugging Face's implementation works is part of the result: the
+ * lowest rank first, of equals the leftmost, and a candidate is still good when the pair
+ * that now stands at its place makes the same token, even if by another merge. */
+#include "bpe_merge.h"
+
+#include <stdbool.h>             /* bool */
+#include <lmdepth/base/hash.h>   /* lmd_hash_mix */
+#include <lmdepth/base/memory.h> /* lmd_memory_new */
+
+#define NONE UINT32_MAX
+
+typedef struct pair {
+    uint64_t key;  /* left << 32 | right */
+    uint32_t rank; /* + 1; 0: a free slot */
+} pair;
+
+struct lmd_merges {
+    pair *slots;      /* (n_slots) owned */
+    size_t n_slots;   /* a power of two, at least twice the count */
+    uint32_t *merged; /* (count) owned; what a rank makes */
+    uint32_t count;
+    size_t capacity;
+};
+
+lmd_merges *lmd_merges_new(void)
+{
+    lmd_merges *const merges = lmd_memory_new(1, sizeof *merges);
+    merges->n_slots = 1024;
+    merges->slots = lmd_memory_new(merges->n_slots, sizeof *merges->slots);
+    return merges;
+}
+
+void lmd_merges_free(lmd_merges *merges)
+{
+    if (merges != NULL) {
+        lmd_memory_free(merges->slots);
+        lmd_memory_free(merges->merged);
+        lmd_memory_free(merges);
+    }
+}
+
+static pair *slot_of(const lmd_merges *merges, uint64_t key)
+{
+    const size_t mask = merges->n_slots - 1;
+    size_t slot = lmd_hash_mix(key ^ UINT64_C(0x9E3779B97F4A7C15)) & mask;
+    while (merges->slots[slot].rank != 0 && merges->slots[slot].key != key) {
+        slot = (slot + 1) & mask;
+    }
+    return &merges->slots[slot];
+}
+
+static void grow_slots(lmd_merges *merges)
+{
+    pair *const old = merges->slots;
+    const size_t n_old = merges->n_slots;
+    merges->n_slots *= 2;
+    merges->slots = lmd_memory_new(merges->n_slots, sizeof *merges->slots);
+    for (size_t i = 0; i < n_old; i++) {
+        if (old[i].rank != 0) {
+            *slot_of(merges, old[i].key) = old[i];
+        }
+    }
+    lmd_memory_free(old);
+}
+
+void lmd_merges_add(lmd_merges *merges, uint32_t left, uint32_t right, uint32_t merged)
+{
+    if (2 * ((size_t)merges->count + 1) > merges->n_slots) {
+        grow_slots(merges);
+    }
+    if (merges->count == merges->capacity) {
+        merges->capacity = merges->capacity == 0 ? 512 : 2 * merges->capacity;
+        merges->merged =
+            lmd_memory_resize(merges->merged, merges->capacity, sizeof *merges->merged);
+    }
+    const uint64_t key = (uint64_t)left << 32 | right;
+    merges->merged[merges->count++] = merged;
+    *slot_of(merges, key) = (pair){key, merges->count};
+}
+
+/* The rank of a pair; NONE when it does not merge. */
+static uint32_t rank_of(const lmd_merges *merges, uint32_t left, uint32_t right)
+{
+    const pair *const found = slot_of(merges, (uint64_t)left << 32 | right);
+    return found->rank == 0 ? NONE : found->rank - 1;
+}
+
+/* ---- the heap ---- */
+
+static void sift_down(uint64_t *heap, size_t n, size_t at)
+{
+    const uint64_t value = heap[at];
+    for (size_t child = 2 * at + 1; child < n; child = 2 * at + 1) {
+        if (child + 1 < n && heap[child + 1] < heap[child]) {
+            child++;
+        }
+        if (value <= heap[child]) {
+            break;
+        }
+        heap[at] = heap[child];
+        at = child;
+    }
+    heap[at] = value;
+}
+
+static void push(lmd_merge_scratch *scratch, uint64_t value)
+{
+    uint64_t *const heap = scratch->heap;
+    size_t at = scratch->heap_count++;
+    while (at > 0 && value < heap[(at - 1) / 2]) {
+        heap[at] = heap[(at - 1) / 2];
+        at = (at - 1) / 2;
+    }
+    heap[at] = value;
+}
+
+static uint64_t pop(lmd_merge_scratch *scratch)
+{
+    uint64_t *const heap = scratch->heap;
+    const uint64_t least = heap[0];
+    heap[0] = heap[--scratch->heap_count];
+    if (scratch->heap_count > 1) {
+        sift_down(heap, scratch->heap_count, 0);
+    }
+    return least;
+}
+
+/* ---- merging ---- */
+
+void lmd_merge_scratch_clear(lmd_merge_scratch *scratch)
+{
+    lmd_memory_free(scratch->heap);
+    lmd_memory_free(scratch->before);
+    lmd_memory_free(scratch->after);
+    *scratch = (lmd_merge_scratch){0};
+}
+
+/* At most n - 1 candidates at the start, and each of at most n - 1 merges takes one and
+ * brings two: never more than 2n in the heap. */
+static void make_room(lmd_merge_scratch *scratch, size_t n)
+{
+    if (n > scratch->links_capacity) {
+        const size_t capacity = n + n / 2;
+        scratch->before = lmd_memory_resize(scratch->before, capacity, sizeof(uint32_t));
+        scratch->after = lmd_memory_resize(scratch->after, capacity, sizeof(uint32_t));
+        scratch->links_capacity = capacity;
+        scratch->heap = lmd_memory_resize(scratch->heap, 2 * capacity, sizeof(uint64_t));
+    }
+}
+
+static void start(const lmd_merges *merges, lmd_merge_scratch *scratch,
+                  const uint32_t *symbols, size_t n)
+{
+    make_room(scratch, n);
+    scratch->heap_count = 0;
+    for (size_t i = 0; i < n; i++) {
+        scratch->before[i] = i == 0 ? NONE : (uint32_t)i - 1;
+        scratch->after[i] = i + 1 == n ? NONE : (uint32_t)i + 1;
+        const uint32_t rank =
+            i + 1 == n ? NONE : rank_of(merges, symbols[i], symbols[i + 1]);
+        if (rank != NONE) {
+            scratch->heap[scratch->heap_count++] = (uint64_t)rank << 32 | i;
+        }
+    }
+    for (size_t i = scratch->heap_count / 2; i-- > 0;) {
+        sift_down(scratch->heap, scratch->heap_count, i);
+    }
+}
+
+static void add_candidate(const lmd_merges *merges, lmd_merge_scratch *scratch,
+                          const uint32_t *symbols, uint32_t place)
+{
+    if (place == NONE || scratch->after[place] == NONE) {
+        return;
+    }
+    const uint32_t rank = rank_of(merges, symbols[place], symbols[scratch->after[place]]);
+    if (rank != NONE) {
+        push(scratch, (uint64_t)rank << 32 | place);
+    }
+}
+
+/* Is the pair at `place` one that still makes what the candidate promised? */
+static bool is_current(const lmd_merges *merges, const lmd_merge_scratch *scratch,
+                       const uint32_t *symbols, uint32_t place, uint32_t promised)
+{
+    if (symbols[place] == NONE || scratch->after[place] == NONE) {
+        return false;
+    }
+    const uint32_t rank = rank_of(merges, symbols[place], symbols[scratch->after[place]]);
+    return rank != NONE && merges->merged[rank] == promised;
+}
+
+/* The symbol at `place` swallows its right neighbour. */
+static void merge_at(lmd_merge_scratch *scratch, uint32_t *symbols, uint32_t place,
+                     uint32_t merged)
+{
+    const uint32_t right = scratch->after[place];
+    symbols[place] = merged;
+    symbols[right] = NONE;
+    scratch->after[place] = scratch->after[right];
+    if (scratch->after[right] != NONE) {
+        scratch->before[scratch->after[right]] = place;
+    }
+}
+
+size_t lmd_merges_apply(const lmd_merges *merges, lmd_merge_scratch *scratch,
+                        uint32_t *symbols, size_t n)
+{
+    if (n < 2) {
+        return n;
+    }
+    start(merges, scratch, symbols, n);
+    while (scratch->heap_count > 0) {
+        const uint64_t least = pop(scratch);
+        const uint32_t place = (uint32_t)least;
+        const uint32_t merged = merges->merged[least >> 32];
+        if (is_current(merges, scratch, symbols, place, merged)) {
+            merge_at(scratch, symbols, place, merged);
+            add_candidate(merges, scratch, symbols, scratch->before[place]);
+            add_candidate(merges, scratch, symbols, place);
+        }
+    }
+    size_t left = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (symbols[i] != NONE) {
+            symbols[left++] = symbols[i];
+        }
+    }
+    return left;
+}

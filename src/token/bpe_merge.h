@@ -1,0 +1,32 @@
+/* The merges of a byte-pair encoding, and their application to a word. */
+#ifndef LMDEPTH_TOKEN_BPE_MERGE_H
+#define LMDEPTH_TOKEN_BPE_MERGE_H
+
+#include <stddef.h> /* size_t */
+#include <stdint.h> /* uint32_t */
+
+typedef struct lmd_merges lmd_merges;
+
+lmd_merges *lmd_merges_new(void);
+void lmd_merges_free(lmd_merges *merges); /* accepts NULL */
+
+/* The next merge in rank: ids left, right become `merged`. A pair that was there already
+ * takes the new rank. */
+void lmd_merges_add(lmd_merges *merges, uint32_t left, uint32_t right, uint32_t merged);
+
+/* Memory of a running merge; {0} is an empty one. */
+typedef struct lmd_merge_scratch {
+    uint64_t *heap; /* (2 links_capacity) owned; rank << 32 | place */
+    size_t heap_count;
+    uint32_t *before; /* (links_capacity) owned; place of the left neighbour */
+    uint32_t *after;  /* (links_capacity) owned; place of the right neighbour */
+    size_t links_capacity;
+} lmd_merge_scratch;
+
+void lmd_merge_scratch_clear(lmd_merge_scratch *scratch);
+
+/* Merges the n symbols of a word in place, n < 2^32 - 1; returns how many are left. */
+size_t lmd_merges_apply(const lmd_merges *merges, lmd_merge_scratch *scratch,
+                        uint32_t *symbols, size_t n);
+
+#endif

@@ -1,0 +1,38 @@
+/* Normalizers: what is done to a text before it is cut. One file and one row of
+ * normalizers.def each. */
+#ifndef LMDEPTH_TOKEN_NORMALIZER_H
+#define LMDEPTH_TOKEN_NORMALIZER_H
+
+#include <stddef.h>              /* size_t */
+#include <jansson.h>             /* json_t */
+#include <lmdepth/base/status.h> /* lmd_status */
+#include <lmdepth/base/text.h>   /* lmd_text */
+
+typedef struct lmd_normalizer lmd_normalizer;
+
+/* A kind is a row; its objects begin with a struct lmd_normalizer. */
+typedef struct lmd_normalizer_kind {
+    const char *type; /* as tokenizer.json calls it */
+    /* Makes an object from its JSON; LMD_INPUT names the key. */
+    lmd_status (*open)(lmd_normalizer **out, json_t *json);
+    void (*close)(lmd_normalizer *self);
+    /* Appends the normalized text to `out`. */
+    void (*apply)(const lmd_normalizer *self, const char *text, size_t size,
+                  lmd_text *out);
+} lmd_normalizer_kind;
+
+struct lmd_normalizer {
+    const lmd_normalizer_kind *kind; /* borrowed */
+};
+
+#define NORMALIZER(name) extern const lmd_normalizer_kind lmd_normalizer_##name;
+#include "normalizers.def"
+#undef NORMALIZER
+
+/* By "type"; *out is NULL for JSON null (or NULL). Unknown ones are refused by name. */
+lmd_status lmd_normalizer_open(lmd_normalizer **out, json_t *json);
+void lmd_normalizer_close(lmd_normalizer *normalizer); /* accepts NULL */
+void lmd_normalizer_apply(const lmd_normalizer *normalizer, const char *text, size_t size,
+                          lmd_text *out);
+
+#endif

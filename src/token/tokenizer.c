@@ -1,0 +1,263 @@
+/* Opening: which file of a folder is the tokenizer, who reads it, and what ids stand for.
+ * Everything that encoding needs is built here; afterwards nothing changes. */
+#include "tokenizer.h"
+
+#include <dirent.h>              /* opendir */
+#include <errno.h>               /* errno */
+#include <string.h>              /* strerror */
+#include <lmdepth/base/file.h>   /* lmd_file_read_all */
+#include <lmdepth/base/memory.h> /* lmd_memory_new */
+#include "byte_level.h"
+
+/* Larger files are taken for damage. */
+enum { FILE_LIMIT = 1 << 30 };
+
+void lmd_tokenizer_add_token(lmd_tokenizer *tokenizer, const lmd_added_token *token)
+{
+    if (token->normalized && tokenizer->normalizer != NULL) {
+        lmd_text pattern = {0};
+        lmd_normalizer_apply(tokenizer->normalizer, token->content, token->size,
+                             &pattern);
+        lmd_added_tokens_add(tokenizer->added, token, lmd_text_string(&pattern),
+                             pattern.size);
+        lmd_text_clear(&pattern);
+    } else {
+        lmd_added_tokens_add(tokenizer->added, token, token->content, token->size);
+    }
+}
+
+int lmd_tokenizer_find(const lmd_tokenizer *tokenizer, const char *content, size_t size)
+{
+    const lmd_added_token *const token =
+        lmd_added_tokens_find(tokenizer->added, content, size);
+    return token != NULL
+               ? token->id
+               : lmd_vocabulary_find(tokenizer->model->vocabulary, content, size);
+}
+
+/* ---- what ids stand for ---- */
+
+static void append_piece(lmd_tokenizer *tokenizer, int id)
+{
+    const lmd_added_token *const added = lmd_added_tokens_by_id(tokenizer->added, id);
+    if (added != NULL) {
+        lmd_text_append(&tokenizer->pieces, added->content, added->size);
+        return;
+    }
+    size_t size = 0;
+    const char *const piece =
+        lmd_vocabulary_piece(tokenizer->model->vocabulary, id, &size);
+    const bool is_text = lmd_text_find_bad_utf8(piece == NULL ? "" : piece, size) == size;
+    if (piece != NULL &&
+        !(is_text && lmd_byte_level_read(piece, size, &tokenizer->pieces))) {
+        lmd_text_append(&tokenizer->pieces, piece, size);
+    }
+}
+
+/* The end of opening: sizes, pieces. */
+static lmd_status finish(lmd_tokenizer *tokenizer)
+{
+    int vocab = lmd_vocabulary_end(tokenizer->model->vocabulary);
+    for (size_t i = 0; i < lmd_added_tokens_count(tokenizer->added); i++) {
+        const int id = lmd_added_tokens_at(tokenizer->added, i)->id;
+        vocab = id >= vocab ? id + 1 : vocab;
+    }
+    if (vocab == 0) {
+        return lmd_status_set(LMD_INPUT, "the vocabulary is empty");
+    }
+    if (tokenizer->bos >= vocab) {
+        return lmd_status_set(LMD_INPUT, "the BOS %d is outside the vocabulary of %d ids",
+                              tokenizer->bos, vocab);
+    }
+    tokenizer->vocab = vocab;
+    tokenizer->piece_start =
+        lmd_memory_new((size_t)vocab + 1, sizeof *tokenizer->piece_start);
+    for (int id = 0; id < vocab; id++) {
+        append_piece(tokenizer, id);
+        tokenizer->piece_start[id + 1] = tokenizer->pieces.size;
+    }
+    return LMD_OK;
+}
+
+/* ---- opening ---- */
+
+static lmd_tokenizer *new_tokenizer(const char *path)
+{
+    lmd_tokenizer *const tokenizer = lmd_memory_new(1, sizeof *tokenizer);
+    tokenizer->path = lmd_memory_copy_text(path);
+    tokenizer->added = lmd_added_tokens_new();
+    tokenizer->bos = -1;
+    return tokenizer;
+}
+
+static lmd_status read_json_bytes(lmd_tokenizer *tokenizer, const char *bytes,
+                                  size_t size)
+{
+    lmd_sha256_of(bytes, size, tokenizer->sha256);
+    LMD_TRY(lmd_tokenizer_read_json(tokenizer, bytes, size));
+    return finish(tokenizer);
+}
+
+static lmd_status read_json_file(lmd_tokenizer *tokenizer)
+{
+    lmd_text bytes = {0};
+    lmd_status status = lmd_file_read_all(tokenizer->path, FILE_LIMIT, &bytes);
+    if (status == LMD_OK) {
+        status = lmd_status_within(
+            read_json_bytes(tokenizer, lmd_text_string(&bytes), bytes.size), "%s",
+            tokenizer->path);
+    }
+    lmd_text_clear(&bytes);
+    LMD_TRY(status);
+    return lmd_tokenizer_read_config(tokenizer);
+}
+
+static lmd_status read_gguf_file(lmd_tokenizer *tokenizer)
+{
+    LMD_TRY(lmd_tokenizer_read_gguf(tokenizer));
+    return lmd_status_within(finish(tokenizer), "%s", tokenizer->path);
+}
+
+static lmd_status keep_or_close(lmd_tokenizer **out, lmd_tokenizer *tokenizer,
+                                lmd_status status)
+{
+    *out = status == LMD_OK ? tokenizer : NULL;
+    if (status != LMD_OK) {
+        lmd_token_close(tokenizer);
+    }
+    return status;
+}
+
+static lmd_status open_file(lmd_tokenizer **out, const char *path)
+{
+    const bool is_gguf = lmd_file_ends_with(path, ".gguf");
+    if (!is_gguf && !lmd_file_ends_with(path, ".json")) {
+        return lmd_status_set(LMD_INPUT,
+                              "%s: this kind of tokenizer is not supported "
+                              "(tokenizer.json, .gguf, or a folder with one of them)",
+                              path);
+    }
+    lmd_tokenizer *const tokenizer = new_tokenizer(path);
+    return keep_or_close(out, tokenizer,
+                         is_gguf ? read_gguf_file(tokenizer) : read_json_file(tokenizer));
+}
+
+/* The only *.gguf of a folder; NULL, with the count, when it is not one. */
+static char *find_gguf(const char *folder, int *count)
+{
+    char *found = NULL;
+    *count = 0;
+    DIR *const entries = opendir(folder);
+    if (entries == NULL) {
+        return NULL;
+    }
+    for (const struct dirent *at = readdir(entries); at != NULL; at = readdir(entries)) {
+        if (lmd_file_ends_with(at->d_name, ".gguf") && ++*count == 1) {
+            found = lmd_file_join(folder, at->d_name);
+        }
+    }
+    closedir(entries);
+    if (*count > 1) {
+        lmd_memory_free(found);
+        found = NULL;
+    }
+    return found;
+}
+
+static lmd_status open_folder(lmd_tokenizer **out, const char *folder)
+{
+    char *path = lmd_file_join(folder, "tokenizer.json");
+    int count = 0;
+    if (!lmd_file_exists(path)) {
+        lmd_memory_free(path);
+        path = find_gguf(folder, &count);
+    }
+    if (path == NULL) {
+        return lmd_status_set(LMD_INPUT, "%s: %s", folder,
+                              count > 1
+                                  ? "no tokenizer.json, and more than one .gguf file"
+                                  : "neither a tokenizer.json nor a .gguf file");
+    }
+    const lmd_status status = open_file(out, path);
+    lmd_memory_free(path);
+    return status;
+}
+
+lmd_status lmd_token_open(lmd_tokenizer **out, const char *path)
+{
+    *out = NULL;
+    if (!lmd_file_exists(path)) {
+        return lmd_status_set(LMD_USAGE, "%s: there is no such tokenizer", path);
+    }
+    return lmd_file_is_folder(path) ? open_folder(out, path) : open_file(out, path);
+}
+
+lmd_status lmd_tokenizer_open_json_bytes(lmd_tokenizer **out, const char *bytes,
+                                         size_t size)
+{
+    lmd_tokenizer *const tokenizer = new_tokenizer("(memory)");
+    return keep_or_close(out, tokenizer, read_json_bytes(tokenizer, bytes, size));
+}
+
+void lmd_token_close(lmd_tokenizer *tokenizer)
+{
+    if (tokenizer != NULL) {
+        lmd_memory_free(tokenizer->path);
+        lmd_memory_free(tokenizer->description);
+        lmd_normalizer_close(tokenizer->normalizer);
+        lmd_pretokenizer_close(tokenizer->pretokenizer);
+        lmd_token_model_close(tokenizer->model);
+        lmd_added_tokens_free(tokenizer->added);
+        lmd_text_clear(&tokenizer->pieces);
+        lmd_memory_free(tokenizer->piece_start);
+        lmd_memory_free(tokenizer);
+    }
+}
+
+/* ---- questions ---- */
+
+const char *lmd_token_path(const lmd_tokenizer *tokenizer)
+{
+    return tokenizer->path;
+}
+
+const char *lmd_token_sha256(const lmd_tokenizer *tokenizer)
+{
+    return tokenizer->sha256;
+}
+
+const char *lmd_token_describe(const lmd_tokenizer *tokenizer)
+{
+    return tokenizer->description;
+}
+
+int lmd_token_vocab(const lmd_tokenizer *tokenizer)
+{
+    return tokenizer->vocab;
+}
+
+int lmd_token_bos(const lmd_tokenizer *tokenizer)
+{
+    return tokenizer->bos;
+}
+
+bool lmd_token_adds_bos(const lmd_tokenizer *tokenizer)
+{
+    return tokenizer->adds_bos;
+}
+
+bool lmd_token_is_special(const lmd_tokenizer *tokenizer, int id)
+{
+    const lmd_added_token *const token = lmd_added_tokens_by_id(tokenizer->added, id);
+    return token != NULL && token->special;
+}
+
+const char *lmd_token_piece(const lmd_tokenizer *tokenizer, int id, size_t *size)
+{
+    if (id < 0 || id >= tokenizer->vocab) {
+        *size = 0;
+        return "";
+    }
+    *size = tokenizer->piece_start[id + 1] - tokenizer->piece_start[id];
+    return lmd_text_string(&tokenizer->pieces) + tokenizer->piece_start[id];
+}

@@ -1,0 +1,52 @@
+/* What the files of room token share: the tokenizer that readers fill and encoders use.
+ */
+#ifndef LMDEPTH_TOKEN_TOKENIZER_H
+#define LMDEPTH_TOKEN_TOKENIZER_H
+
+#include <stdbool.h>       /* bool */
+#include <lmdepth/token.h> /* lmd_tokenizer */
+#include "added_tokens.h"
+#include "normalizer.h"
+#include "pretokenizer.h"
+#include "token_model.h"
+
+struct lmd_tokenizer {
+    char *path; /* owned */
+    char sha256[LMD_SHA256_HEX];
+    char *description;              /* owned */
+    lmd_normalizer *normalizer;     /* owned; NULL: none */
+    lmd_pretokenizer *pretokenizer; /* owned; NULL: none */
+    lmd_token_model *model;         /* owned */
+    lmd_added_tokens *added;        /* owned */
+    int vocab;                      /* one more than the largest id */
+    int bos;                        /* -1: not known */
+    bool adds_bos;
+    lmd_text pieces;     /* what ids stand for, one after the other */
+    size_t *piece_start; /* (vocab + 1) owned; where each begins in `pieces` */
+};
+
+/* Adds a token that is found in text, normalized first if it asks for that. */
+void lmd_tokenizer_add_token(lmd_tokenizer *tokenizer, const lmd_added_token *token);
+
+/* The id of a token by its content, added or of the model; -1 when there is none. */
+int lmd_tokenizer_find(const lmd_tokenizer *tokenizer, const char *content, size_t size);
+
+/* Fills an empty tokenizer whose path is set. Messages do not name the path. */
+lmd_status lmd_tokenizer_read_json(lmd_tokenizer *tokenizer, const char *bytes,
+                                   size_t size);
+lmd_status lmd_tokenizer_read_gguf(lmd_tokenizer *tokenizer);
+
+/* tokenizer_config.json beside a tokenizer.json: add_bos_token and bos_token. No such
+ * file: nothing happens. */
+lmd_status lmd_tokenizer_read_config(lmd_tokenizer *tokenizer);
+
+/* The same from its bytes. */
+lmd_status lmd_tokenizer_apply_config(lmd_tokenizer *tokenizer, const char *bytes,
+                                      size_t size);
+
+/* The whole of lmd_token_open for a tokenizer.json that is in memory already (fuzzing).
+ */
+lmd_status lmd_tokenizer_open_json_bytes(lmd_tokenizer **out, const char *bytes,
+                                         size_t size);
+
+#endif

@@ -1,0 +1,394 @@
+"""Makes tests/data/token/ with Hugging Face's tokenizers, the reference for ids.
+
+    python3 tests/reference/make_token_references.py --shared ../shared \
+        --model models/SmolLM2-135M-Instruct.Q4_1.gguf
+
+    variants.json   a tiny tokenizer.json, variants of its parts, and the ids of texts
+    strings.json    texts that tokenizers stumble over, and their ids in real vocabularies
+    corpus.tsv      vocabulary, file, number of ids, sha256 of the ids (little-endian uint32)
+
+`--additions` prints src/token/unicode_additions.def's rows instead: the categories that
+tokenizers' regular expressions know beyond Python's unicodedata (14.0 in Python 3.11).
+
+Needs: pip install tokenizers gguf
+"""
+
+import argparse
+import hashlib
+import json
+import struct
+import unicodedata
+from pathlib import Path
+
+import gguf
+import tokenizers
+from tokenizers import AddedToken, Regex, Tokenizer, models, trainers
+from tokenizers import normalizers as norm
+from tokenizers import pre_tokenizers as pre
+
+LLAMA3 = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+QWEN2 = LLAMA3.replace(r"\p{N}{1,3}", r"\p{N}")
+
+
+def byte_level(use_regex):
+    return pre.ByteLevel(add_prefix_space=False, use_regex=use_regex)
+
+
+def split(regex):
+    return pre.Split(Regex(regex), "isolated")
+
+
+# As the tokenizer.json of the model after which each is named.
+CUTS = {
+    "": (norm.NFC(), [byte_level(True)], False),
+    "falcon": (
+        None,
+        [
+            pre.Punctuation("contiguous"),
+            byte_level(True),
+            pre.Digits(False),
+            split("[0-9][0-9][0-9]"),
+        ],
+        False,
+    ),
+    "gpt-2": (None, [byte_level(True)], False),
+    "llama-bpe": (None, [split(LLAMA3), byte_level(False)], True),
+    "qwen2": (norm.NFC(), [split(QWEN2), byte_level(False)], False),
+    "smollm": (None, [pre.Digits(True), byte_level(True)], False),
+    "starcoder": (None, [pre.Digits(True), byte_level(True)], False),
+}
+
+STRINGS = [
+    "",
+    " ",
+    "  \t\n",
+    "Hello, world!",
+    " leading and trailing ",
+    "It's we'll THEY'VE I'M don't 'tis 'S 'ſ 'LL",
+    "1 12 123 1234 12345 1,000,000.50 x2y ½ ² Ⅷ ٣٤٥ १२३",
+    "line one\nline two\r\nline three\n\n\n  indented\n",
+    "tab\tvt\x0bff\x0cfs\x1c nel\x85 nbsp\xa0 ogham\u1680 mvs\u180e zwsp\u200b ls\u2028 bom\ufeff ideographic\u3000end",
+    "café cafe\u0301 A\u030a Å \u212b ﬁ ﬀ ß ǆ",
+    "q\u0323\u0307 q\u0307\u0323 \u1e0b\u0323 \uac00 \u1100\u1161\u11a8",
+    "Привет, мир! Γειά σου שָׁלוֹם مرحبا नमस्ते สวัสดี 你好，世界。こんにちは 안녕하세요",
+    "😀 👨\u200d👩\u200d👧 🏳️\u200d🌈 🇩🇪 \U0001fae8",
+    "zero\x00byte \x7f \x01\x02",
+    "for (int i = 0; i < n; i++) { a[i] += b[i]; }  // comment",
+    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+    "                                                                 x",
+    "<|endoftext|> <|im_start|>user<|im_end|><|endoftext|><|begin_of_text|>x<|eot_id|> <|endof",
+    "\u0897\u1c89\U0001e5d0 \U00016d40x \U00031350\U0002ebf0 \U00010d40\U00011de0 \U0001cc00",
+    "...!?---*** == => != <<>> “quotes” ‘single’ «g» £5 €6 ™",
+    "http://example.org/a_b-c?d=e&f=%20#g user@host.example",
+    "\U0010ffff \ufffd \ufffe \ue000",
+    "\uac00\u11a7 \u1ac1\u0301 \U00011935\U00011930 \u1100\u1161 \u0344\u0315\u0300\u05ae\u0301",
+]
+
+
+def metadata(path):
+    reader = gguf.GGUFReader(path)
+
+    def get(key):
+        return reader.fields[key].contents() if key in reader.fields else None
+
+    return get
+
+
+def tokenizer_of_gguf(path):
+    get = metadata(path)
+    tokens, types = get("tokenizer.ggml.tokens"), get("tokenizer.ggml.token_type")
+    normalizer, stages, ignore_merges = CUTS[get("tokenizer.ggml.pre") or ""]
+    real = [i for i, token in enumerate(tokens) if token != f"[PAD{i}]"]
+    merges = [tuple(merge.split(" ")) for merge in get("tokenizer.ggml.merges")]
+    made = Tokenizer(
+        models.BPE(
+            vocab={tokens[i]: i for i in real},
+            merges=merges,
+            ignore_merges=ignore_merges,
+        )
+    )
+    if normalizer:
+        made.normalizer = normalizer
+    made.pre_tokenizer = pre.Sequence(stages)
+    made.add_special_tokens(
+        [
+            AddedToken(tokens[i], special=True, normalized=False)
+            for i in real
+            if types[i] in (2, 3)
+        ]
+    )
+    made.add_tokens(
+        [AddedToken(tokens[i], normalized=True) for i in real if types[i] == 4]
+    )
+    return made
+
+
+def ids_of(tokenizer, text):
+    return tokenizer.encode(text, add_special_tokens=False).ids
+
+
+def digest(ids):
+    return hashlib.sha256(struct.pack(f"<{len(ids)}I", *ids)).hexdigest()
+
+
+# ---- variants of a tiny tokenizer ----
+
+
+def train_base():
+    """A byte-level BPE with few merges, so that ids show where a text was cut."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre.ByteLevel(add_prefix_space=False, use_regex=False)
+    trainer = trainers.BpeTrainer(
+        vocab_size=420, initial_alphabet=pre.ByteLevel.alphabet(), show_progress=False
+    )
+    tokenizer.train_from_iterator(["\n".join(STRINGS) * 2] * 3, trainer)
+    return json.loads(tokenizer.to_str())
+
+
+def added(content, **flags):
+    token = {
+        "id": 0,
+        "content": content,
+        "single_word": False,
+        "lstrip": False,
+        "rstrip": False,
+        "normalized": True,
+        "special": False,
+    }
+    return {**token, **flags}
+
+
+BYTES = {
+    "type": "ByteLevel",
+    "add_prefix_space": False,
+    "trim_offsets": True,
+    "use_regex": False,
+}
+
+
+def sequence(*stages):
+    return {"type": "Sequence", "pretokenizers": [*stages, BYTES]}
+
+
+def split_stage(pattern, behavior="Isolated", invert=False, kind="Regex"):
+    return {
+        "type": "Split",
+        "pattern": {kind: pattern},
+        "behavior": behavior,
+        "invert": invert,
+    }
+
+
+REGEXES = [
+    LLAMA3,
+    QWEN2,
+    r"[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+",
+    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|\p{N}{1,3}|\s+",
+    r"\s?[!-/:-~！-／：-～‘-‟　-。]+",
+    r"[一-龥ࠀ-一가-퟿]+",
+    r"\s+$",
+    r"^\w+",
+    r"\b",
+    r"\w+|[^\w\s]+",
+    r"[\w]",
+    r"\W+",
+    r"[^\S\n]+",
+    r"[\S&&[^a-z]]+",
+    r"[a-z&&[^aeiou]]+",
+    r"[^a[b-e]\d]+",
+    r"a{2}+|l{,2}o",
+    r"(?<=\d)\d(?!\d)",
+    r"(?m:e.)",
+    r"\h+|\p{^L}\p{Han}*",
+    r"x*",
+    r"[\x20\u0041-\u005A\x{3b1}-\x{3c9}\-\]]+",
+    r"(?i)[k-s]+",
+    r"\p{P}|\p{S}|\p{M}+|\p{Nd}|\p{No}|\p{Zs}",
+    r"\s\Z|\s\z|\A.",
+]
+
+
+def variants():
+    for regex in REGEXES:
+        yield {"name": regex, "pre_tokenizer": sequence(split_stage(regex))}
+    for behavior in [
+        "Removed",
+        "MergedWithPrevious",
+        "MergedWithNext",
+        "Contiguous",
+        "Isolated",
+    ]:
+        for invert in (False, True):
+            stage = split_stage(r"\p{P}|l", behavior, invert)
+            yield {"name": f"{behavior} {invert}", "pre_tokenizer": sequence(stage)}
+    yield {
+        "name": "String",
+        "pre_tokenizer": sequence(split_stage("++", "Removed", kind="String")),
+    }
+    for flag in (False, True):
+        digits = {"type": "Digits", "individual_digits": flag}
+        yield {"name": f"Digits {flag}", "pre_tokenizer": sequence(digits)}
+        cut = {**BYTES, "use_regex": True, "add_prefix_space": flag}
+        yield {"name": f"ByteLevel {flag}", "pre_tokenizer": cut}
+        yield {
+            "name": f"Digits, ByteLevel {flag}",
+            "pre_tokenizer": sequence(digits, cut),
+        }
+    yield {
+        "name": "Punctuation",
+        "pre_tokenizer": sequence({"type": "Punctuation", "behavior": "Isolated"}),
+    }
+    yield {"name": "Whitespace", "pre_tokenizer": sequence({"type": "Whitespace"})}
+    yield {
+        "name": "WhitespaceSplit",
+        "pre_tokenizer": sequence({"type": "WhitespaceSplit"}),
+    }
+    yield {"name": "nothing", "pre_tokenizer": None}
+    for form in ("NFC", "NFD", "NFKC", "NFKD"):
+        yield {"name": form, "normalizer": {"type": form}}
+    yield {
+        "name": "normalizers",
+        "normalizer": {
+            "type": "Sequence",
+            "normalizers": [{"type": "NFD"}, {"type": "NFKC"}],
+        },
+    }
+    tokens = [
+        added("<|endoftext|>", special=True, normalized=False),
+        added("<|endof", normalized=False),
+        added("Å", rstrip=True),
+        added("user", single_word=True),
+        added("world", lstrip=True, rstrip=True, special=True, normalized=False),
+        added("  ", normalized=False),
+        added("in", single_word=True, normalized=False, lstrip=True),
+        added("indented", normalized=False),
+        added("ﬁ"),
+        added("e\u0301", normalized=True, rstrip=True),
+    ]
+    yield {"name": "added tokens", "added_tokens": tokens}
+    yield {
+        "name": "added tokens, NFKC",
+        "added_tokens": tokens,
+        "normalizer": {"type": "NFKC"},
+    }
+    model = {"byte_fallback": True, "unk_token": "!", "fuse_unk": True}
+    yield {"name": "unknown, fused", "pre_tokenizer": None, "model": model}
+    yield {"name": "unknown", "pre_tokenizer": None, "model": {"unk_token": "!"}}
+    yield {"name": "ignore_merges", "model": {"ignore_merges": True}}
+
+
+def merge_parts(base, variant):
+    parts = {
+        key: value for key, value in variant.items() if key not in ("name", "model")
+    }
+    return {**base, **parts, "model": {**base["model"], **variant.get("model", {})}}
+
+
+def write_json(path, value):
+    path.write_text(
+        json.dumps(value, ensure_ascii=True, indent=0, sort_keys=True) + "\n"
+    )
+
+
+def make_variants(folder):
+    base = train_base()
+    base["post_processor"] = base["decoder"] = None
+    rows = []
+    for variant in variants():
+        tokenizer = Tokenizer.from_str(json.dumps(merge_parts(base, variant)))
+        ids = [" ".join(map(str, ids_of(tokenizer, text))) for text in STRINGS]
+        rows.append({**variant, "ids": ids})
+    write_json(
+        folder / "variants.json", {"base": base, "texts": STRINGS, "variants": rows}
+    )
+
+
+# ---- real vocabularies ----
+
+
+def make_strings(folder, vocabularies):
+    rows = {
+        name: [" ".join(map(str, ids_of(tokenizer, text))) for text in STRINGS]
+        for name, tokenizer in vocabularies.items()
+    }
+    write_json(folder / "strings.json", {"texts": STRINGS, "ids": rows})
+
+
+def make_corpus(folder, vocabularies, shared):
+    lines = [
+        "# vocabulary, file (whole), number of ids, sha256; by tokenizers "
+        + tokenizers.__version__
+    ]
+    for name, tokenizer in vocabularies.items():
+        for file in ("wikitext-2-valid.txt", "pile_text.jsonl"):
+            text = (shared / "data" / "corpus" / file).read_bytes().decode()
+            ids = ids_of(tokenizer, text)
+            lines.append(f"{name}\t{file}\t{len(ids)}\t{digest(ids)}")
+    (folder / "corpus.tsv").write_text("\n".join(lines) + "\n")
+
+
+def print_additions():
+    names = [
+        "Lu",
+        "Ll",
+        "Lt",
+        "Lm",
+        "Lo",
+        "Mn",
+        "Mc",
+        "Me",
+        "Nd",
+        "Nl",
+        "No",
+        "Pc",
+        "Pd",
+    ]
+    names += ["Ps", "Pe", "Pi", "Pf", "Po", "Sm", "Sc", "Sk", "So", "Zs", "Cf"]
+    points = [c for c in range(0x110000) if not 0xD800 <= c <= 0xDFFF]
+    new = [c for c in points if unicodedata.category(chr(c)) == "Cn"]
+    found = {}
+    for name in names:
+        removes = pre.Split(Regex("\\p{" + name + "}"), "removed")
+        found.update({c: name for c in new if not removes.pre_tokenize_str(chr(c))})
+    rows = []
+    for c in sorted(found):
+        if rows and rows[-1][1] == c - 1 and rows[-1][2] == found[c]:
+            rows[-1][1] = c
+        else:
+            rows.append([c, c, found[c]])
+    for first, last, name in rows:
+        print(f'ADDED(0x{first:04X}, 0x{last:04X}, "{name}")')
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--shared", type=Path, default=Path("../shared"))
+    parser.add_argument(
+        "--model", type=Path, help="the demo's GGUF file (vocabulary smollm)"
+    )
+    parser.add_argument("--out", type=Path, default=Path("tests/data/token"))
+    parser.add_argument("--additions", action="store_true")
+    options = parser.parse_args()
+    if options.additions:
+        print_additions()
+        return
+    options.out.mkdir(parents=True, exist_ok=True)
+    make_variants(options.out)
+    paths = {
+        name: options.shared / "data" / "vocab" / "gguf" / f"ggml-vocab-{name}.gguf"
+        for name in ("gpt-2", "llama-bpe", "starcoder", "falcon", "qwen2", "gpt-neox")
+    }
+    if options.model:
+        paths["smollm"] = options.model
+    vocabularies = {name: tokenizer_of_gguf(path) for name, path in paths.items()}
+    make_strings(options.out, vocabularies)
+    make_corpus(options.out, vocabularies, options.shared)
+
+
+if __name__ == "__main__":
+    main()

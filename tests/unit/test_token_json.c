@@ -1,0 +1,258 @@
+/* tokenizer.json and tokenizer_config.json: what is refused and how it is named, which
+ * BOS there is, what ids stand for, and texts of odd shape. */
+#include "token_case.h"
+
+#define MODEL                                                                            \
+    "\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"ab\":2,\"\xC4\xA0\":5},"   \
+    "\"merges\":[\"a b\"]}"
+#define ADDED                                                                            \
+    "\"added_tokens\":[{\"id\":6,\"content\":\"<s>\",\"special\":true},"                 \
+    "{\"id\":7,\"content\":\"\xC4\xA0x\"}]"
+#define BYTES "\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false}"
+#define FRONT                                                                            \
+    "\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":" \
+    "{\"id\":\"<s>\",\"type_id\":0}},{\"Sequence\":{\"id\":\"A\",\"type_id\":0}}],"      \
+    "\"special_tokens\":{\"<s>\":{\"id\":\"<s>\",\"ids\":[4],\"tokens\":[\"<s>\"]}}}"
+
+static const char *write_tokenizer(char path[CASE_PATH], const char *text)
+{
+    write_case("tokenizer.json", text);
+    return case_path(path, "tokenizer.json");
+}
+
+/* ---- refusals ---- */
+
+static void test_unknown_parts_are_refused_by_name(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        const char *part;
+    } cases[] = {
+        {"", "line"},
+        {"[]", "no object"},
+        {"{" MODEL, "line 1"},
+        {"{" MODEL ",\"version\":\"2.0\"}", "version 2.0"},
+        {"{\"added_tokens\":[]}", "model"},
+        {"{\"model\":{\"type\":\"WordPiece\"}}", "WordPiece"},
+        {"{" MODEL ",\"normalizer\":{\"type\":\"BertNormalizer\"}}", "BertNormalizer"},
+        {"{" MODEL ",\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":"
+         "\"Nmt\"}]}}",
+         "Nmt"},
+        {"{" MODEL ",\"pre_tokenizer\":{\"type\":\"UnicodeScripts\"}}", "UnicodeScripts"},
+        {"{" MODEL ",\"pre_tokenizer\":{}}", "pre-tokenizer"},
+        {"{" MODEL ",\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"new\":1}}", "new"},
+        {"{" MODEL ",\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"a\"},"
+         "\"behavior\":\"Odd\"}}",
+         "Odd"},
+        {"{" MODEL
+         ",\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(a\"},"
+         "\"behavior\":\"Isolated\"}}",
+         "(a"},
+        {"{" MODEL ",\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":"
+         "\"(a)\\\\1\"},\"behavior\":\"Isolated\"}}",
+         "\\1"},
+        {"{" MODEL ",\"post_processor\":{\"type\":\"RobertaProcessing\"}}",
+         "RobertaProcessing"},
+        {"{" MODEL ",\"added_tokens\":[{\"id\":1}]}", "number 1"},
+        {"{" MODEL ",\"added_tokens\":[{\"content\":\"x\",\"special\":1}]}", "special"},
+        {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[\"a c\"]}}", "c"},
+        {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[\"a a\"]}}", "aa"},
+        {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[\"a\"]}}", "pair"},
+        {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":-1},\"merges\":[]}}", "-1"},
+        {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":99999999},\"merges\":[]}}",
+         "99999999"},
+        {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":\"0\"},\"merges\":[]}}", "\"a\""},
+        {"{\"model\":{\"type\":\"BPE\",\"vocab\":{},\"merges\":[]}}", "empty"},
+        {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[],\"dropout\":0.1}"
+         "}",
+         "dropout"},
+        {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[],"
+         "\"end_of_word_suffix\":\"</w>\"}}",
+         "end_of_word_suffix"},
+    };
+    char path[CASE_PATH];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        write_tokenizer(path, cases[i].text);
+        expect_refusal(path, LMD_INPUT, path, cases[i].part);
+    }
+}
+
+static void test_settings_that_do_nothing_are_taken(void **state)
+{
+    (void)state;
+    char path[CASE_PATH];
+    write_tokenizer(path,
+                    "{\"version\":\"1.0\",\"truncation\":null,\"padding\":{\"strategy\":"
+                    "\"BatchLongest\"},\"normalizer\":null,\"decoder\":null,"
+                    "\"model\":{\"dropout\":null,\"unk_token\":null,"
+                    "\"continuing_subword_prefix\":\"\",\"end_of_word_suffix\":null,"
+                    "\"fuse_unk\":false,\"byte_fallback\":false,\"ignore_merges\":false,"
+                    "\"vocab\":{\"a\":3},\"merges\":[]}}");
+    lmd_tokenizer *const tokenizer = open_tokenizer(path);
+    assert_int_equal(lmd_token_vocab(tokenizer), 4);
+    assert_int_equal(lmd_token_bos(tokenizer), -1);
+    assert_false(lmd_token_adds_bos(tokenizer));
+    lmd_token_close(tokenizer);
+}
+
+static void test_places_without_a_tokenizer(void **state)
+{
+    (void)state;
+    char path[CASE_PATH];
+    expect_refusal(case_path(path, "none"), LMD_USAGE, path, "no such");
+    expect_refusal(case_folder, LMD_INPUT, case_folder, "tokenizer.json");
+    write_case("tokenizer.model", "x");
+    expect_refusal(case_path(path, "tokenizer.model"), LMD_INPUT, path, "not supported");
+}
+
+/* ---- BOS ---- */
+
+static void expect_bos(const char *tokenizer_text, const char *config, int bos, bool adds)
+{
+    write_case("tokenizer.json", tokenizer_text);
+    write_case("tokenizer_config.json", config);
+    lmd_tokenizer *const tokenizer = open_tokenizer(case_folder);
+    assert_int_equal(lmd_token_bos(tokenizer), bos);
+    assert_int_equal(lmd_token_adds_bos(tokenizer), adds);
+    lmd_token_close(tokenizer);
+}
+
+static void test_bos_rules(void **state)
+{
+    (void)state;
+    static const char plain[] = "{" MODEL "," ADDED "}";
+    static const char front[] = "{" MODEL "," ADDED "," FRONT "}";
+    expect_bos(plain, "{}", -1, false);
+    expect_bos(front, "{}", 4, true);
+    expect_bos(front, "{\"add_bos_token\":false}", 4, false);
+    expect_bos(front, "{\"add_bos_token\":null}", 4, true);
+    expect_bos(plain, "{\"add_bos_token\":true,\"bos_token\":\"<s>\"}", 4, true);
+    expect_bos(plain, "{\"bos_token\":{\"content\":\"ab\",\"special\":true}}", 2, false);
+    expect_bos(plain, "{\"add_bos_token\":false,\"bos_token\":null}", -1, false);
+    expect_bos(plain, "{\"add_bos_token\":false,\"bos_token\":\"<nowhere>\"}", -1, false);
+    char path[CASE_PATH];
+    write_tokenizer(path, plain);
+    write_case("tokenizer_config.json", "{\"add_bos_token\":true}");
+    expect_refusal(path, LMD_INPUT, "tokenizer_config.json", "bos_token");
+    write_case("tokenizer_config.json", "{\"add_bos_token\":1}");
+    expect_refusal(path, LMD_INPUT, "tokenizer_config.json", "add_bos_token");
+    write_case("tokenizer_config.json", "{\"bos_token\":");
+    expect_refusal(path, LMD_INPUT, "tokenizer_config.json", "line");
+}
+
+/* ---- ids ---- */
+
+static void expect_piece(const lmd_tokenizer *tokenizer, int id, const char *expected)
+{
+    size_t size = 0;
+    const char *const piece = lmd_token_piece(tokenizer, id, &size);
+    assert_int_equal(size, strlen(expected));
+    assert_memory_equal(piece, expected, size);
+}
+
+/* Ids of added tokens are not those of the file but the next free ones behind the number
+ * of pieces, as Hugging Face gives them on loading. */
+static void test_pieces_and_specials(void **state)
+{
+    (void)state;
+    char path[CASE_PATH];
+    write_tokenizer(path, "{" MODEL "," ADDED "," BYTES "}");
+    lmd_tokenizer *const tokenizer = open_tokenizer(path);
+    assert_int_equal(lmd_token_vocab(tokenizer), 6);
+    expect_piece(tokenizer, 2, "ab");
+    expect_piece(tokenizer, 3, "");
+    expect_piece(tokenizer, 4, "<s>");
+    expect_piece(tokenizer, 5, "\xC4\xA0x");
+    expect_piece(tokenizer, -1, "");
+    expect_piece(tokenizer, 6, "");
+    assert_true(lmd_token_is_special(tokenizer, 4));
+    assert_false(lmd_token_is_special(tokenizer, 5));
+    assert_false(lmd_token_is_special(tokenizer, 0));
+    char hex[LMD_SHA256_HEX];
+    assert_int_equal(lmd_file_sha256(path, hex), LMD_OK);
+    assert_string_equal(lmd_token_sha256(tokenizer), hex);
+    assert_string_equal(lmd_token_path(tokenizer), path);
+    lmd_token_close(tokenizer);
+}
+
+static void test_special_strings_are_counted(void **state)
+{
+    (void)state;
+    char path[CASE_PATH];
+    write_tokenizer(path, "{" MODEL "," ADDED "," BYTES "}");
+    lmd_tokenizer *const tokenizer = open_tokenizer(path);
+    lmd_encoder *const encoder = lmd_token_new_encoder(tokenizer);
+    lmd_ids ids = {0};
+    int64_t n_specials = 2;
+    static const char text[] = "ab<s>a<s><s>\xC4\xA0x";
+    assert_int_equal(lmd_token_encode(encoder, text, strlen(text), &ids, &n_specials),
+                     LMD_OK);
+    const uint32_t expected[] = {2, 4, 0, 4, 4, 5};
+    assert_int_equal(ids.count, 6);
+    assert_memory_equal(ids.ids, expected, sizeof expected);
+    assert_int_equal(n_specials, 5);
+    lmd_ids_clear(&ids);
+    lmd_token_free_encoder(encoder);
+    lmd_token_close(tokenizer);
+}
+
+static void test_ill_formed_text_is_refused(void **state)
+{
+    (void)state;
+    char path[CASE_PATH];
+    write_tokenizer(path, "{" MODEL "," BYTES "}");
+    lmd_tokenizer *const tokenizer = open_tokenizer(path);
+    lmd_encoder *const encoder = lmd_token_new_encoder(tokenizer);
+    lmd_ids ids = {0};
+    assert_int_equal(lmd_token_encode(encoder, "ab\xFF", 3, &ids, NULL), LMD_INPUT);
+    assert_non_null(strstr(lmd_status_message(), "byte 2"));
+    assert_int_equal(lmd_token_encode(encoder, "", 0, &ids, NULL), LMD_OK);
+    assert_int_equal(ids.count, 0);
+    lmd_ids_clear(&ids);
+    lmd_token_free_encoder(encoder);
+    lmd_token_close(tokenizer);
+}
+
+/* A word of a million characters; quadratic merging would take hours. */
+static void test_long_word(void **state)
+{
+    (void)state;
+    enum { N = 1000000 };
+    char path[CASE_PATH];
+    write_tokenizer(path, "{" MODEL "," BYTES "}");
+    lmd_tokenizer *const tokenizer = open_tokenizer(path);
+    lmd_encoder *const encoder = lmd_token_new_encoder(tokenizer);
+    char *const word = lmd_memory_new(N, 1);
+    for (size_t i = 0; i < N; i++) {
+        word[i] = i % 2 == 0 ? 'a' : 'b';
+    }
+    lmd_ids ids = {0};
+    assert_int_equal(lmd_token_encode(encoder, word, N, &ids, NULL), LMD_OK);
+    assert_int_equal(ids.count, N / 2);
+    for (size_t i = 0; i < ids.count; i++) {
+        assert_int_equal(ids.ids[i], 2);
+    }
+    lmd_memory_free(word);
+    lmd_ids_clear(&ids);
+    lmd_token_free_encoder(encoder);
+    lmd_token_close(tokenizer);
+}
+
+int main(void)
+{
+#define IN_FOLDER(test)                                                                  \
+    cmocka_unit_test_setup_teardown(test, make_case_folder, remove_case_folder)
+    const struct CMUnitTest tests[] = {
+        IN_FOLDER(test_unknown_parts_are_refused_by_name),
+        IN_FOLDER(test_settings_that_do_nothing_are_taken),
+        IN_FOLDER(test_places_without_a_tokenizer),
+        IN_FOLDER(test_bos_rules),
+        IN_FOLDER(test_pieces_and_specials),
+        IN_FOLDER(test_special_strings_are_counted),
+        IN_FOLDER(test_ill_formed_text_is_refused),
+        IN_FOLDER(test_long_word),
+    };
+#undef IN_FOLDER
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
