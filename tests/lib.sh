@@ -1,4 +1,4 @@
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2034
 # What the command tests share: sourced, not run. A test ends with exit status 1 at its first
 # false statement and says which.
 

@@ -20,7 +20,7 @@ static int compare_words(const void *a, const void *b)
 static void append_metrics(lmd_text *text, const char *metrics)
 {
     char *copy = lmd_memory_copy_text(metrics);
-    char *words[64];
+    char *words[64] = {NULL};
     size_t n = 0;
     char *rest = NULL;
     for (char *word = strtok_r(copy, ", \t", &rest); word != NULL && n < 64;
