@@ -11,13 +11,15 @@
 typedef struct lmd_tokenize_arguments {
     const char *model;
     const char *bos;
-    bool is_json;
+    bool is_json, lists_pieces;
 } lmd_tokenize_arguments;
 
 static const struct argp_option options[] = {
     {"bos", 'b', "WHEN", 0, "auto (as Hugging Face does), always or never [auto]", 0},
     {"json", 'j', NULL, 0, "Each line is a JSON string, so that it can hold line breaks",
      0},
+    {"pieces", 'p', NULL, 0,
+     "Read nothing; print every id and its text as a JSON string, separated by a tab", 0},
     {0},
 };
 
@@ -34,6 +36,9 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
         break;
     case 'j':
         arguments->is_json = true;
+        break;
+    case 'p':
+        arguments->lists_pieces = true;
         break;
     case ARGP_KEY_ARG:
         if (arguments->model != NULL) {
@@ -136,6 +141,37 @@ static lmd_status tokenize_lines(const lmd_tokenizer *tokenizer, int bos, bool i
     return lmd_status_within(status, "standard input, line %lld", number);
 }
 
+/* A piece need not be UTF-8: bytes that are not are written as \xNN. */
+static void print_piece(int id, const char *piece, size_t size)
+{
+    lmd_text text = {0};
+    for (size_t i = 0; i < size;) {
+        const size_t good = lmd_text_find_bad_utf8(piece + i, size - i);
+        lmd_text_append(&text, piece + i, good);
+        i += good;
+        if (i < size) {
+            lmd_text_append_format(&text, "\\x%02X", (unsigned)(unsigned char)piece[i++]);
+        }
+    }
+    json_t *string = json_stringn(lmd_text_string(&text), text.size);
+    char *dump = json_dumps(string, JSON_ENCODE_ANY);
+    printf("%d\t%s\n", id, dump);
+    free(dump);
+    json_decref(string);
+    lmd_text_clear(&text);
+}
+
+static void print_pieces(const lmd_tokenizer *tokenizer)
+{
+    for (int id = 0; id < lmd_token_vocab(tokenizer); id++) {
+        size_t size;
+        const char *piece = lmd_token_piece(tokenizer, id, &size);
+        if (size > 0) {
+            print_piece(id, piece, size);
+        }
+    }
+}
+
 int lmd_command_tokenize(int argc, char **argv)
 {
     lmd_tokenize_arguments arguments = {.bos = "auto"};
@@ -146,11 +182,12 @@ int lmd_command_tokenize(int argc, char **argv)
     lmd_tokenizer *tokenizer = NULL;
     int bos = -1;
     lmd_status status = lmd_token_open(&tokenizer, arguments.model);
-    if (status == LMD_OK) {
+    if (status == LMD_OK && arguments.lists_pieces) {
+        print_pieces(tokenizer);
+    } else if (status == LMD_OK) {
         status = choose_bos(tokenizer, arguments.bos, &bos);
-    }
-    if (status == LMD_OK) {
-        status = tokenize_lines(tokenizer, bos, arguments.is_json);
+        status =
+            status == LMD_OK ? tokenize_lines(tokenizer, bos, arguments.is_json) : status;
     }
     if (status == LMD_OK && fflush(stdout) != 0) {
         status = lmd_status_set(LMD_RESOURCE, "standard output can't be written");

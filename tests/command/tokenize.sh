@@ -34,4 +34,9 @@ cp -r "$TINY" "$SCRATCH/none"
 rm "$SCRATCH/none/tokenizer_config.json"
 expect 2 "$LMDEPTH" tokenize "$SCRATCH/none" --bos always
 says "BOS"
+# The vocabulary as text; bytes that are no character by themselves are written out.
+expect 0 "$LMDEPTH" tokenize --pieces "$TINY"
+same '97	"a"' "$(sed -n '98p' "$SCRATCH/out")"
+same '195	"\\xC3"' "$(sed -n '196p' "$SCRATCH/out")"
+same '257	"<end>"' "$(sed -n '258p' "$SCRATCH/out")"
 exit 0

@@ -112,9 +112,7 @@ class Checker:
         self.expect(self.path.endswith(".nc"), "its name does not end in .nc")
         for name in ("Conventions", "title", "history", "source"):
             value = getattr(self.file, name, None)
-            self.expect(
-                isinstance(value, str) and value, f"attribute {name} is missing"
-            )
+            self.expect(isinstance(value, str) and value, f"attribute {name} is missing")
         conventions = getattr(self.file, "Conventions", "")
         self.expect("CF-1.11" in conventions, f"Conventions is '{conventions}'")
         names = list(self.file.variables) + list(self.file.dimensions)
@@ -135,14 +133,10 @@ class Checker:
         self.expect(not hasattr(v, "standard_name"), f"{v.name}: has a standard_name")
         self.expect(v.dtype is not str, f"{v.name}: is of string type")
         if v.dtype.kind == "S":
-            self.expect(
-                not self.is_coordinate(v), f"{v.name}: text with its dimension's name"
-            )
+            self.expect(not self.is_coordinate(v), f"{v.name}: text with its dimension's name")
         if v.name in SHAPES:
             shape = tuple(SHAPES[v.name].split())
-            self.expect(
-                v.dimensions == shape, f"{v.name}: dimensions are {v.dimensions}"
-            )
+            self.expect(v.dimensions == shape, f"{v.name}: dimensions are {v.dimensions}")
         self.check_fill(v)
         self.check_type(v)
 
@@ -151,17 +145,13 @@ class Checker:
         if is_derived:
             fill = getattr(v, "_FillValue", 0.0)
             self.expect(math.isnan(fill), f"{v.name}: _FillValue is {fill}")
-            self.expect(
-                getattr(fill, "dtype", None) == v.dtype, f"{v.name}: type of fill"
-            )
+            self.expect(getattr(fill, "dtype", None) == v.dtype, f"{v.name}: type of fill")
         else:
             self.expect(not hasattr(v, "_FillValue"), f"{v.name}: has a _FillValue")
         self.expect(not hasattr(v, "missing_value"), f"{v.name}: has a missing_value")
         if v.dtype.kind in "if" and not is_derived and v.dtype.itemsize > 1:
             default = netCDF4.default_fillvals[v.dtype.str[1:]]
-            self.expect(
-                not numpy.any(v[...] == default), f"{v.name}: cells were not written"
-            )
+            self.expect(not numpy.any(v[...] == default), f"{v.name}: cells were not written")
 
     def check_type(self, v):
         if re.search("_(count|members|sum)$", v.name):
@@ -181,19 +171,13 @@ class Checker:
 
     def check_listed(self, v):
         for name in getattr(v, "coordinates", "").split():
-            if self.expect(
-                name in self.file.variables, f"{v.name}: no variable {name}"
-            ):
+            if self.expect(name in self.file.variables, f"{v.name}: no variable {name}"):
                 dims = set(self.file[name].dimensions) - {"strlen"}
-                self.expect(
-                    dims <= set(v.dimensions), f"{v.name}: {name} has other dimensions"
-                )
+                self.expect(dims <= set(v.dimensions), f"{v.name}: {name} has other dimensions")
 
     def check_bounds(self, v):
         name = v.bounds
-        if not self.expect(
-            name in self.file.variables, f"{v.name}: no variable {name}"
-        ):
+        if not self.expect(name in self.file.variables, f"{v.name}: no variable {name}"):
             return
         bounds = self.file[name]
         edges = bounds[...]
@@ -209,9 +193,7 @@ class Checker:
         words = v.flag_meanings.split(" ")
         values = numpy.atleast_1d(v.flag_values)
         self.expect(values.dtype == v.dtype, f"{v.name}: type of flag_values")
-        self.expect(
-            len(words) == len(values), f"{v.name}: flag_meanings and flag_values"
-        )
+        self.expect(len(words) == len(values), f"{v.name}: flag_meanings and flag_values")
         self.expect(len(set(values)) == len(values), f"{v.name}: flag_values repeat")
         self.expect(all(FLAG_WORD.match(w) for w in words), f"{v.name}: words of flags")
         self.expect(set(v[...]) <= set(values), f"{v.name}: values without a meaning")
@@ -258,19 +240,13 @@ class Checker:
         members = self.file[stem + "_members"]
         limbs = self.file[stem + "_sum"]
         mean = self.file[stem + "_mean"]
-        self.expect(
-            members.dimensions == mean.dimensions, f"{stem}_members: dimensions"
-        )
-        self.expect(
-            limbs.dimensions == (*mean.dimensions, "limb"), f"{stem}_sum: dimensions"
-        )
+        self.expect(members.dimensions == mean.dimensions, f"{stem}_members: dimensions")
+        self.expect(limbs.dimensions == (*mean.dimensions, "limb"), f"{stem}_sum: dimensions")
         flat = limbs[...].reshape(-1, 3)
         low = flat[:, :2]
         self.expect(numpy.all((low >= 0) & (low < 2**32)), f"{stem}_sum: not carried")
         counts, means = members[...].ravel(), mean[...].ravel()
-        self.expect(
-            numpy.array_equal(numpy.isnan(means), counts == 0), f"{stem}_mean: NaN"
-        )
+        self.expect(numpy.array_equal(numpy.isnan(means), counts == 0), f"{stem}_mean: NaN")
         for i in numpy.flatnonzero(counts)[:2000]:
             total = sum(int(limb) << (32 * k) for k, limb in enumerate(flat[i]))
             exact = float(Fraction(total, 2**64) / int(counts[i]))

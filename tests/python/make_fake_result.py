@@ -39,9 +39,7 @@ def kl_edges():
 
 
 def bin_of(values, edges):
-    return numpy.clip(
-        numpy.searchsorted(edges, values, side="right") - 1, 0, len(edges) - 2
-    )
+    return numpy.clip(numpy.searchsorted(edges, values, side="right") - 1, 0, len(edges) - 2)
 
 
 class Positions:
@@ -73,15 +71,9 @@ class Positions:
 
     def invent_ranks(self, n, states):
         depth = numpy.linspace(0, 1, states)
-        settle = self.chance.beta(4, 1.6, n) * (
-            0.75 + 0.02 * numpy.log2(self.final + 1)
-        )
-        distance = numpy.clip(
-            settle[:, None] - depth + 0.08 * self.noise(n, states), 0, None
-        )
-        rank = 1 + (distance * numpy.sqrt(self.vocabulary)) ** 2 * self.chance.random(
-            (n, 1)
-        )
+        settle = self.chance.beta(4, 1.6, n) * (0.75 + 0.02 * numpy.log2(self.final + 1))
+        distance = numpy.clip(settle[:, None] - depth + 0.08 * self.noise(n, states), 0, None)
+        rank = 1 + (distance * numpy.sqrt(self.vocabulary)) ** 2 * self.chance.random((n, 1))
         rank[:, -1] = 1
         self.rank = numpy.clip(rank.astype(int), 1, self.vocabulary)
         frequent = self.chance.geometric(0.12, (n, states))
@@ -99,16 +91,12 @@ class Positions:
         top = math.log(self.vocabulary)
         level = top * (0.95 - 0.75 * depth**3 + 0.05 * self.noise(n, states))
         sure = self.chance.random((n, 1)) < 0.3
-        self.entropy = numpy.clip(
-            numpy.where(sure, level * (1 - 0.9 * depth), level), 0, top
-        )
+        self.entropy = numpy.clip(numpy.where(sure, level * (1 - 0.9 * depth), level), 0, top)
         self.kl = numpy.exp(2 - 3 * depth + 0.8 * self.noise(n, states)) * (1 - depth)
         self.surprisal = self.kl + 2 + self.chance.random((n, states))
         edges = band_edges(self.vocabulary)
         bands = len(edges) - 1
-        weight = numpy.exp(
-            -0.5 * (numpy.arange(bands) - 3 - 5 * depth[:, None]) ** 2 / 9
-        )
+        weight = numpy.exp(-0.5 * (numpy.arange(bands) - 3 - 5 * depth[:, None]) ** 2 / 9)
         self.mass = numpy.broadcast_to(
             weight / weight.sum(axis=1, keepdims=True), (n, states, bands)
         )
@@ -127,14 +115,8 @@ class Writer:
             "band": numpy.array(band_edges(options.vocabulary)),
             "rank_bin": numpy.array(rank_edges(options.vocabulary)),
             "kl_bin": numpy.array(kl_edges()),
-            "entropy_bin": numpy.arange(
-                math.ceil(math.log(options.vocabulary) * 50) + 1
-            )
-            / 50,
+            "entropy_bin": numpy.arange(math.ceil(math.log(options.vocabulary) * 50) + 1) / 50,
         }
-        self.kept = positions.chance.permutation(
-            0
-        )  # nothing; keeps the draw order plain
         self.state = numpy.arange(positions.states)
         self.write_attributes()
         self.write_axes()
@@ -239,20 +221,15 @@ class Writer:
         values = numpy.zeros(sizes, numpy.int64)
         where = numpy.broadcast_to(where, shape)
         index = tuple(
-            (
-                numpy.broadcast_to(places[dim], shape)
-                if dim in places
-                else self.index(dim, shape)
-            )[where]
+            (numpy.broadcast_to(places[dim], shape) if dim in places else self.index(dim, shape))[
+                where
+            ]
             for dim in dims
         )
         numpy.add.at(values, index, 1)
         if "lens" in dims:
-            values = values + numpy.zeros_like(values)
             first = numpy.take(values, [0], axis=dims.index("lens"))
-            values = numpy.repeat(
-                first, sizes[dims.index("lens")], axis=dims.index("lens")
-            )
+            values = numpy.repeat(first, sizes[dims.index("lens")], axis=dims.index("lens"))
         self.put(name, dims, values)
         return values
 
@@ -263,11 +240,9 @@ class Writer:
         shape = numbers.shape
         where = numpy.broadcast_to(where, shape)
         index = tuple(
-            (
-                numpy.broadcast_to(places[dim], shape)
-                if dim in places
-                else self.index(dim, shape)
-            )[where]
+            (numpy.broadcast_to(places[dim], shape) if dim in places else self.index(dim, shape))[
+                where
+            ]
             for dim in dims
         )
         numpy.add.at(total, index, numbers[where])
@@ -276,14 +251,10 @@ class Writer:
     def put_sum(self, stem, dims, total):
         if "lens" in dims:
             axis = dims.index("lens")
-            total = numpy.repeat(
-                numpy.take(total, [0], axis=axis), total.shape[axis], axis=axis
-            )
+            total = numpy.repeat(numpy.take(total, [0], axis=axis), total.shape[axis], axis=axis)
         whole = numpy.floor(total)
         rest = (total - whole) * 2.0**32
-        limbs = numpy.stack(
-            [(rest - numpy.floor(rest)) * 2.0**32, numpy.floor(rest), whole], -1
-        )
+        limbs = numpy.stack([(rest - numpy.floor(rest)) * 2.0**32, numpy.floor(rest), whole], -1)
         self.put(stem + "_sum", (*dims, "limb"), limbs.astype(numpy.int64))
 
     def band(self, ids):
@@ -327,16 +298,12 @@ class Writer:
         dims = ("fold", *GLS, "band")
         agree = p.top1 == p.final[:, None]
         band, final_band = self.band(p.top1), self.band(p.final)[:, None]
-        self.count(
-            "top1_count", (*dims, "final_band"), band=band, final_band=final_band
-        )
+        self.count("top1_count", (*dims, "final_band"), band=band, final_band=final_band)
         self.count("agree_count", dims, where=agree, band=band)
         gold = p.gold[:, None]
         right, output = p.top1 == gold, (p.final[:, None] == gold)
         wrong = numpy.where(agree, 0, 1)
-        outcome = numpy.where(
-            right, numpy.where(output, 4, 2), numpy.where(output, 3, wrong)
-        )
+        outcome = numpy.where(right, numpy.where(output, 4, 2), numpy.where(output, 3, wrong))
         self.count(
             "gold_count",
             (*GLS, "band", "outcome"),
@@ -401,19 +368,13 @@ class Writer:
 
     def write_divergence(self):
         p = self.p
-        self.count(
-            "kl_count", (*GLS, "kl_bin"), kl_bin=bin_of(p.kl, self.edges["kl_bin"])
-        )
+        self.count("kl_count", (*GLS, "kl_bin"), kl_bin=bin_of(p.kl, self.edges["kl_bin"]))
         self.mean("kl", ("fold", *GLS), p.kl)
-        self.mean(
-            "surprisal", ("fold", *GLS), p.surprisal, where=(p.gold >= 0)[:, None]
-        )
+        self.mean("surprisal", ("fold", *GLS), p.surprisal, where=(p.gold >= 0)[:, None])
         members = numpy.zeros((self.o.groups, 1, len(self.state), 1), numpy.int64)
         numpy.add.at(members, (p.group,), 1)
         lenses, bands = len(self.file.dimensions["lens"]), p.mass.shape[-1]
-        members = numpy.broadcast_to(
-            members, (self.o.groups, lenses, len(self.state), bands)
-        )
+        members = numpy.broadcast_to(members, (self.o.groups, lenses, len(self.state), bands))
         self.put("mass_members", (*GLS, "band"), members)
         total = numpy.zeros((self.o.groups, 1, len(self.state), bands))
         numpy.add.at(total[:, 0], p.group, p.mass)

@@ -149,9 +149,7 @@ def main():
         if name == options.nan:
             value.flat[value.size // 2] = np.nan
     write_safetensors(folder / "model.safetensors", named)
-    (folder / "config.json").write_text(
-        json.dumps(config(options.vocabulary), indent=1)
-    )
+    (folder / "config.json").write_text(json.dumps(config(options.vocabulary), indent=1))
     (folder / "tokenizer.json").write_text(json.dumps(tokenizer()))
     (folder / "tokenizer_config.json").write_text(json.dumps({"bos_token": "<bos>"}))
 
