@@ -109,10 +109,12 @@ $(BUILD)/%.o: %.c $(BUILD)/.deps $(BUILD)/.flags
 	@mkdir -p $(@D); echo "  cc $<"
 	$(Q)$(CC) $(CFLAGS_ALL) -c -o $@ $<
 
-# Objects are made anew when the compiler or its flags change, version.o with the revision.
+# Objects are made anew when the compiler or its flags change (warnings as errors apart, which
+# change no object), version.o with the revision.
+FLAGS_LINE = $(CC) $(MPICC) $(filter-out -Werror,$(BASE_CFLAGS)) $(CFLAGS)
 .PHONY: always
 $(BUILD)/.flags: always
-	@mkdir -p $(@D); echo '$(CC) $(MPICC) $(BASE_CFLAGS) $(CFLAGS)' | cmp -s - $@ || echo '$(CC) $(MPICC) $(BASE_CFLAGS) $(CFLAGS)' > $@
+	@mkdir -p $(@D); echo '$(FLAGS_LINE)' | cmp -s - $@ || echo '$(FLAGS_LINE)' > $@
 $(BUILD)/.revision: always
 	@mkdir -p $(@D); echo '$(REVISION)' | cmp -s - $@ || echo '$(REVISION)' > $@
 

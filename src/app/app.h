@@ -192,7 +192,7 @@ typedef struct lmd_memory_plan {
 
 /* Bands of a vocabulary of usual size: before the preparation the plan reckons with
  * these. */
-enum { LMD_PLAN_BANDS = 40 };
+enum { LMD_PLAN_BANDS = 24 };
 
 /* `n_groups` and `n_bands` as far as known. */
 lmd_memory_plan lmd_plan_memory(const lmd_inputs *inputs, int threads, int n_groups,

@@ -391,15 +391,16 @@ static void clear_run(lmd_run *run)
 int lmd_command_run(int argc, char **argv)
 {
     lmd_run_arguments arguments = {.part = {.part = 0, .parts = 1}};
+    // Before the parser, which moves options to the front.
+    char *command_line = join_words(argc, argv);
     int code;
-    if (!lmd_arguments_parse(&argp, argc, argv, &arguments, &code)) {
+    if (!lmd_arguments_parse(&argp, argc, argv, &arguments, &code) ||
+        lmd_arguments_help_job(&arguments.job)) {
+        lmd_memory_free(command_line);
         return code;
     }
-    if (lmd_arguments_help_job(&arguments.job)) {
-        return LMD_OK;
-    }
     lmd_log_set_quiet(arguments.job.is_quiet);
-    lmd_run run = {.arguments = &arguments, .command_line = join_words(argc, argv)};
+    lmd_run run = {.arguments = &arguments, .command_line = command_line};
     run.session = lmd_parallel_start(&argc, &argv);
     const lmd_status status = run_job(&run);
     if (status != LMD_OK && lmd_parallel_is_root(run.session)) {

@@ -37,35 +37,87 @@ LONG_ROWS = [300, 511]
 
 # Sizes are odd on purpose. `quantised` has rows that are whole blocks of Q8_0.
 TINY = {
-    "grouped": {"d": 36, "H": 6, "K": 2, "D": 6, "F": 30, "V": 53, "N": 3, "tied": False,
-                "base": 10000.0, "eps": 1e-5, "context": 64, "seed": 1},
-    "wide": {"d": 21, "H": 3, "K": 1, "D": 14, "F": 33, "V": 101, "N": 2, "tied": True,
-             "base": 500000.0, "eps": 1e-6, "context": 100, "seed": 2},
-    "quantised": {"d": 32, "H": 4, "K": 2, "D": 8, "F": 64, "V": 64, "N": 2, "tied": False,
-                  "base": 10000.0, "eps": 1e-5, "context": 2048, "seed": 3},
+    "grouped": {
+        "d": 36,
+        "H": 6,
+        "K": 2,
+        "D": 6,
+        "F": 30,
+        "V": 53,
+        "N": 3,
+        "tied": False,
+        "base": 10000.0,
+        "eps": 1e-5,
+        "context": 64,
+        "seed": 1,
+    },
+    "wide": {
+        "d": 21,
+        "H": 3,
+        "K": 1,
+        "D": 14,
+        "F": 33,
+        "V": 101,
+        "N": 2,
+        "tied": True,
+        "base": 500000.0,
+        "eps": 1e-6,
+        "context": 100,
+        "seed": 2,
+    },
+    "quantised": {
+        "d": 32,
+        "H": 4,
+        "K": 2,
+        "D": 8,
+        "F": 64,
+        "V": 64,
+        "N": 2,
+        "tied": False,
+        "base": 10000.0,
+        "eps": 1e-5,
+        "context": 2048,
+        "seed": 3,
+    },
 }
 TINY_LENGTH = 11
 
 
 def config_of(s):
     return transformers.LlamaConfig(
-        hidden_size=s["d"], intermediate_size=s["F"], num_hidden_layers=s["N"],
-        num_attention_heads=s["H"], num_key_value_heads=s["K"], head_dim=s["D"],
-        vocab_size=s["V"], max_position_embeddings=s["context"], rms_norm_eps=s["eps"],
-        rope_theta=s["base"], rope_parameters={"rope_theta": s["base"], "rope_type": "default"},
-        tie_word_embeddings=s["tied"], dtype="float32", attn_implementation="eager",
+        hidden_size=s["d"],
+        intermediate_size=s["F"],
+        num_hidden_layers=s["N"],
+        num_attention_heads=s["H"],
+        num_key_value_heads=s["K"],
+        head_dim=s["D"],
+        vocab_size=s["V"],
+        max_position_embeddings=s["context"],
+        rms_norm_eps=s["eps"],
+        rope_theta=s["base"],
+        rope_parameters={"rope_theta": s["base"], "rope_type": "default"},
+        tie_word_embeddings=s["tied"],
+        dtype="float32",
+        attn_implementation="eager",
     )
 
 
 def run(model, ids):
     """States before the final norm and logits of one prompt."""
     states = []
-    hooks = [model.model.embed_tokens.register_forward_hook(
-        lambda _module, _inputs, out: states.append(out[0]))]
+    hooks = [
+        model.model.embed_tokens.register_forward_hook(
+            lambda _module, _inputs, out: states.append(out[0])
+        )
+    ]
     for layer in model.model.layers:
-        hooks.append(layer.register_forward_hook(
-            lambda _module, _inputs, out: states.append(
-                (out[0] if isinstance(out, tuple) else out)[0])))
+        hooks.append(
+            layer.register_forward_hook(
+                lambda _module, _inputs, out: states.append(
+                    (out[0] if isinstance(out, tuple) else out)[0]
+                )
+            )
+        )
     with torch.no_grad():
         logits = model(torch.tensor([ids])).logits[0]
     for hook in hooks:
@@ -76,7 +128,8 @@ def run(model, ids):
 def write_reference(path, model, ids):
     states, logits = run(model, ids)
     safetensors.torch.save_file(
-        {"input_ids": torch.tensor(ids), "states": states, "logits": logits}, path)
+        {"input_ids": torch.tensor(ids), "states": states, "logits": logits}, path
+    )
 
 
 def error_of_fp32(model, ids):
@@ -102,12 +155,22 @@ def from_gguf_rows(w, heads):
 
 def names(n_blocks):
     """(Hugging Face, GGUF) names of all tensors."""
-    pairs = [("model.embed_tokens", "token_embd"), ("model.norm", "output_norm"),
-             ("lm_head", "output")]
-    parts = {"input_layernorm": "attn_norm", "self_attn.q_proj": "attn_q",
-             "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v",
-             "self_attn.o_proj": "attn_output", "post_attention_layernorm": "ffn_norm",
-             "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down"}
+    pairs = [
+        ("model.embed_tokens", "token_embd"),
+        ("model.norm", "output_norm"),
+        ("lm_head", "output"),
+    ]
+    parts = {
+        "input_layernorm": "attn_norm",
+        "self_attn.q_proj": "attn_q",
+        "self_attn.k_proj": "attn_k",
+        "self_attn.v_proj": "attn_v",
+        "self_attn.o_proj": "attn_output",
+        "post_attention_layernorm": "ffn_norm",
+        "mlp.gate_proj": "ffn_gate",
+        "mlp.up_proj": "ffn_up",
+        "mlp.down_proj": "ffn_down",
+    }
     for i in range(n_blocks):
         pairs += [(f"model.layers.{i}.{hf}", f"blk.{i}.{gg}") for hf, gg in parts.items()]
     return [(hf + ".weight", gg + ".weight") for hf, gg in pairs]
@@ -155,13 +218,23 @@ def read_gguf(path):
     def value(key):
         return reader.fields["llama." + key].contents()
 
-    s = {"d": value("embedding_length"), "F": value("feed_forward_length"),
-         "N": value("block_count"), "H": value("attention.head_count"),
-         "K": value("attention.head_count_kv"), "D": value("rope.dimension_count"),
-         "base": value("rope.freq_base"), "eps": value("attention.layer_norm_rms_epsilon"),
-         "context": value("context_length")}
-    tensors = {t.name: gguf.quants.dequantize(t.data, t.tensor_type).reshape(
-        [int(n) for n in reversed(t.shape)]) for t in reader.tensors}
+    s = {
+        "d": value("embedding_length"),
+        "F": value("feed_forward_length"),
+        "N": value("block_count"),
+        "H": value("attention.head_count"),
+        "K": value("attention.head_count_kv"),
+        "D": value("rope.dimension_count"),
+        "base": value("rope.freq_base"),
+        "eps": value("attention.layer_norm_rms_epsilon"),
+        "context": value("context_length"),
+    }
+    tensors = {
+        t.name: gguf.quants.dequantize(t.data, t.tensor_type).reshape(
+            [int(n) for n in reversed(t.shape)]
+        )
+        for t in reader.tensors
+    }
     s["V"] = tensors["token_embd.weight"].shape[0]
     s["tied"] = "output.weight" not in tensors
     state = {}
@@ -180,12 +253,18 @@ def tokenizer_of(reader):
     """Byte-level BPE that splits digits one by one, as the model was trained with."""
     tokens = reader.fields["tokenizer.ggml.tokens"].contents()
     merges = reader.fields["tokenizer.ggml.merges"].contents()
-    tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE(
-        vocab={token: i for i, token in enumerate(tokens)},
-        merges=[tuple(merge.split(" ")) for merge in merges]))
-    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.Sequence([
-        tokenizers.pre_tokenizers.Digits(individual_digits=True),
-        tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)])
+    tokenizer = tokenizers.Tokenizer(
+        tokenizers.models.BPE(
+            vocab={token: i for i, token in enumerate(tokens)},
+            merges=[tuple(merge.split(" ")) for merge in merges],
+        )
+    )
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.Sequence(
+        [
+            tokenizers.pre_tokenizers.Digits(individual_digits=True),
+            tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False),
+        ]
+    )
     return tokenizer
 
 
@@ -238,13 +317,18 @@ def make_real(out, gguf_path, text_path):
     print(f"fp32 states are within {own_error:.1e} of a row's rms of the fp64 ones")
     assert own_error < WORST
     write_reference(out / "real_short.safetensors", model, short)
-    text = text_path.read_text(encoding="utf-8")[:8 * LONG_LENGTH]
+    text = text_path.read_text(encoding="utf-8")[: 8 * LONG_LENGTH]
     ids = tokenizer.encode(text).ids[:LONG_LENGTH]
     states, logits = run(model, ids)
     safetensors.torch.save_file(
-        {"input_ids": torch.tensor(ids), "rows": torch.tensor(LONG_ROWS),
-         "states_rows": states[:, LONG_ROWS].contiguous(),
-         "logits_rows": logits[LONG_ROWS].contiguous()}, out / "real_long.safetensors")
+        {
+            "input_ids": torch.tensor(ids),
+            "rows": torch.tensor(LONG_ROWS),
+            "states_rows": states[:, LONG_ROWS].contiguous(),
+            "logits_rows": logits[LONG_ROWS].contiguous(),
+        },
+        out / "real_long.safetensors",
+    )
 
 
 def main():

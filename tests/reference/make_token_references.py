@@ -114,15 +114,9 @@ def tokenizer_of_gguf(path):
         made.normalizer = normalizer
     made.pre_tokenizer = pre.Sequence(stages)
     made.add_special_tokens(
-        [
-            AddedToken(tokens[i], special=True, normalized=False)
-            for i in real
-            if types[i] in (2, 3)
-        ]
+        [AddedToken(tokens[i], special=True, normalized=False) for i in real if types[i] in (2, 3)]
     )
-    made.add_tokens(
-        [AddedToken(tokens[i], normalized=True) for i in real if types[i] == 4]
-    )
+    made.add_tokens([AddedToken(tokens[i], normalized=True) for i in real if types[i] == 4])
     return made
 
 
@@ -281,16 +275,12 @@ def variants():
 
 
 def merge_parts(base, variant):
-    parts = {
-        key: value for key, value in variant.items() if key not in ("name", "model")
-    }
+    parts = {key: value for key, value in variant.items() if key not in ("name", "model")}
     return {**base, **parts, "model": {**base["model"], **variant.get("model", {})}}
 
 
 def write_json(path, value):
-    path.write_text(
-        json.dumps(value, ensure_ascii=True, indent=0, sort_keys=True) + "\n"
-    )
+    path.write_text(json.dumps(value, ensure_ascii=True, indent=0, sort_keys=True) + "\n")
 
 
 def make_variants(folder):
@@ -301,9 +291,7 @@ def make_variants(folder):
         tokenizer = Tokenizer.from_str(json.dumps(merge_parts(base, variant)))
         ids = [" ".join(map(str, ids_of(tokenizer, text))) for text in STRINGS]
         rows.append({**variant, "ids": ids})
-    write_json(
-        folder / "variants.json", {"base": base, "texts": STRINGS, "variants": rows}
-    )
+    write_json(folder / "variants.json", {"base": base, "texts": STRINGS, "variants": rows})
 
 
 # ---- real vocabularies ----
@@ -319,8 +307,7 @@ def make_strings(folder, vocabularies):
 
 def make_corpus(folder, vocabularies, shared):
     lines = [
-        "# vocabulary, file (whole), number of ids, sha256; by tokenizers "
-        + tokenizers.__version__
+        "# vocabulary, file (whole), number of ids, sha256; by tokenizers " + tokenizers.__version__
     ]
     for name, tokenizer in vocabularies.items():
         for file in ("wikitext-2-valid.txt", "pile_text.jsonl"):
@@ -368,9 +355,7 @@ def main():
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
-    parser.add_argument(
-        "--model", type=Path, help="the demo's GGUF file (vocabulary smollm)"
-    )
+    parser.add_argument("--model", type=Path, help="the demo's GGUF file (vocabulary smollm)")
     parser.add_argument("--out", type=Path, default=Path("tests/data/token"))
     parser.add_argument("--additions", action="store_true")
     options = parser.parse_args()
