@@ -4,9 +4,10 @@
 
 BUILD=${BUILD:-build}
 MPIRUN=${MPIRUN:-mpirun}
-LMDEPTH="$PWD/$BUILD/lmdepth"
+# Relative paths throughout: the tests also run in a folder with spaces in its name.
+LMDEPTH="$BUILD/lmdepth"
 TEST_NAME=$(basename "$0" .sh)
-SCRATCH="$PWD/$BUILD/tests/scratch/$TEST_NAME"
+SCRATCH="$BUILD/tests/scratch/$TEST_NAME"
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 export OMPI_MCA_rmaps_base_oversubscribe=1
 rm -rf "$SCRATCH"
@@ -51,7 +52,8 @@ same() {
 
 # A tiny model with a tokenizer, made once for all tests.
 PYTHON=${PYTHON:-/usr/bin/python3}
-TINY="$PWD/$BUILD/tests/tiny"
+TINY="$BUILD/tests/tiny"
+TINY_FROM_JOB="../../tiny" # from a job file in $SCRATCH
 if [ ! -f "$TINY/tokenizer_config.json" ]; then
     "$PYTHON" tests/python/make_tiny_model.py "$TINY" || fail "no tiny model"
 fi
@@ -60,8 +62,8 @@ fi
 # the sections `model` and `output` that are written here.
 write_job() {
     {
-        echo "model: {path: $TINY}"
-        echo "output: $SCRATCH/$1.nc"
+        echo "model: {path: $TINY_FROM_JOB}"
+        echo "output: $1.nc"
         cat
     } >"$SCRATCH/$1.yaml"
 }

@@ -113,7 +113,7 @@ bad_job() { # bad_job TEXT WORD...: the job file TEXT is refused with these word
     expect 2 "$LMDEPTH" run "$SCRATCH/bad.yaml"
     says "bad.yaml" "$@"
 }
-head="model: {path: $TINY}\noutput: x.nc\ncorpus: {path: text.txt}\n"
+head="model: {path: $TINY_FROM_JOB}\noutput: x.nc\ncorpus: {path: text.txt}\n"
 bad_job "${head}promts: {length: 4}\n" ":4" "promts" "prompts"
 bad_job "${head}prompts: {length: four}\n" ":4" "prompts.length" "four"
 bad_job "${head}prompts: {long: stretch}\n" ":4" "prompts.long" "split"
