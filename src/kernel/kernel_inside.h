@@ -17,10 +17,10 @@ enum {
      * cancel, one long sum in fp32 is the larger part of a forward pass's error: states
      * of SmolLM2's first position differ from fp64 by up to 2.3e-4 of a row's root mean
      * square with whole sums. */
-    LMD_LINEAR_CHUNK = 144,
+    LMD_LINEAR_CHUNK = 192,
     /* The same for the decoder. A panel of so many channels stays in a first-level cache
      * beside a tile of rows. */
-    LMD_DECODE_CHUNK = 288,
+    LMD_DECODE_CHUNK = 192,
     /* Columns of the decoder's tiles of logits. */
     LMD_TILE_COLUMNS = 256,
     /* Most rows of a block of the decoder whose number can be chosen. With

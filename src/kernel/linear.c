@@ -10,11 +10,11 @@
 enum {
     /* Floats of packed rows, 16 MB, unless so many are fewer than LMD_LIBRARY_ROWS. */
     PACKED_FLOATS = 4 << 20,
-    PACKED_ROWS = 2 * LMD_LIBRARY_ROWS + 48, // 40 tiles of 14
+    PACKED_ROWS = 280,
     /* An item's rows and panels: its part of C of the rows and its results take half a
      * second-level cache. */
     ITEM_ROWS = 280,
-    ITEM_PANELS = 4,
+    ITEM_PANELS = 8,
     ITEMS_OF_MEMBER = 4
 };
 

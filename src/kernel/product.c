@@ -68,9 +68,9 @@ void lmd_product_put_tile(const lmd_product *product, float *tile, const float *
     const size_t unit = (size_t)product->tile_rows, width = (size_t)C;
     size_t done = 0; // channels
     if ((size_t)n == unit && unit >= 4) {
-        for (; done + 4 <= width; done += 4) {
-            for (size_t i = 0; i < unit; i += 4) { // the last four overlap others
-                const size_t row = i + 4 <= unit ? i : unit - 4;
+        for (size_t i = 0; i < unit; i += 4) { // the last four may overlap others
+            const size_t row = i + 4 <= unit ? i : unit - 4;
+            for (done = 0; done + 4 <= width; done += 4) {
                 put_four(tile + done * unit + row, unit, in + row * width + done, width);
             }
         }

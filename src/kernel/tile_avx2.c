@@ -11,6 +11,19 @@
 enum { TILE_ROWS = 6 };
 #include "tile_loops.h"
 
+enum { UNROLL = 4 }; /* channels: counting would take turns of the units */
+
+static inline __attribute__((always_inline)) void
+add_channel(__m256 sums[TILE_ROWS][2], const float *a, const float *b)
+{
+    const __m256 low = _mm256_load_ps(b), high = _mm256_load_ps(b + 8);
+    for (int i = 0; i < TILE_ROWS; i++) {
+        const __m256 x = _mm256_set1_ps(a[i]);
+        sums[i][0] = _mm256_fmadd_ps(x, low, sums[i][0]);
+        sums[i][1] = _mm256_fmadd_ps(x, high, sums[i][1]);
+    }
+}
+
 static void half_tile(const tile_task *task, size_t column)
 {
     __m256 sums[TILE_ROWS][2];
@@ -19,22 +32,27 @@ static void half_tile(const tile_task *task, size_t column)
         sums[i][1] = _mm256_setzero_ps();
     }
     const float *a = task->a, *b = task->b + column;
-    for (int c = 0; c < task->C; c++, a += TILE_ROWS, b += PANEL) {
-        const __m256 low = _mm256_load_ps(b), high = _mm256_load_ps(b + 8);
-        for (int i = 0; i < TILE_ROWS; i++) {
-            const __m256 x = _mm256_set1_ps(a[i]);
-            sums[i][0] = _mm256_fmadd_ps(x, low, sums[i][0]);
-            sums[i][1] = _mm256_fmadd_ps(x, high, sums[i][1]);
+    int c = 0;
+    for (; c + UNROLL <= task->C; c += UNROLL) {
+        for (int u = 0; u < UNROLL; u++, a += TILE_ROWS, b += PANEL) {
+            add_channel(sums, a, b);
         }
     }
-    for (int i = 0; i < TILE_ROWS; i++) {
-        float *out = task->out + (size_t)i * task->out_stride + column;
-        if (task->add) {
-            sums[i][0] = _mm256_add_ps(_mm256_loadu_ps(out), sums[i][0]);
-            sums[i][1] = _mm256_add_ps(_mm256_loadu_ps(out + 8), sums[i][1]);
+    for (; c < task->C; c++, a += TILE_ROWS, b += PANEL) {
+        add_channel(sums, a, b);
+    }
+    float *out = task->out + column;
+    const size_t stride = task->out_stride;
+    if (task->add) {
+        for (size_t i = 0; i < TILE_ROWS; i++) {
+            const float *old = out + i * stride;
+            sums[i][0] = _mm256_add_ps(_mm256_loadu_ps(old), sums[i][0]);
+            sums[i][1] = _mm256_add_ps(_mm256_loadu_ps(old + 8), sums[i][1]);
         }
-        _mm256_storeu_ps(out, sums[i][0]);
-        _mm256_storeu_ps(out + 8, sums[i][1]);
+    }
+    for (size_t i = 0; i < TILE_ROWS; i++) {
+        _mm256_storeu_ps(out + i * stride, sums[i][0]);
+        _mm256_storeu_ps(out + i * stride + 8, sums[i][1]);
     }
 }
 

@@ -13,30 +13,45 @@
 enum { TILE_ROWS = 14 };
 #include "tile_loops.h"
 
+static inline __attribute__((always_inline)) void
+add_channel(__m512 sums[TILE_ROWS][2], const float *a, const float *b)
+{
+    const __m512 low = _mm512_load_ps(b), high = _mm512_load_ps(b + 16);
+    _Pragma("GCC unroll 14") for (int i = 0; i < TILE_ROWS; i++)
+    {
+        const __m512 x = _mm512_set1_ps(a[i]);
+        sums[i][0] = _mm512_fmadd_ps(x, low, sums[i][0]);
+        sums[i][1] = _mm512_fmadd_ps(x, high, sums[i][1]);
+    }
+}
+
 static void tile(const tile_task *task)
 {
     __m512 sums[TILE_ROWS][2];
-    for (int i = 0; i < TILE_ROWS; i++) {
+    _Pragma("GCC unroll 14") for (int i = 0; i < TILE_ROWS; i++)
+    {
         sums[i][0] = _mm512_setzero_ps();
         sums[i][1] = _mm512_setzero_ps();
     }
     const float *a = task->a, *b = task->b;
+
     for (int c = 0; c < task->C; c++, a += TILE_ROWS, b += PANEL) {
-        const __m512 low = _mm512_load_ps(b), high = _mm512_load_ps(b + 16);
-        for (int i = 0; i < TILE_ROWS; i++) {
-            const __m512 x = _mm512_set1_ps(a[i]);
-            sums[i][0] = _mm512_fmadd_ps(x, low, sums[i][0]);
-            sums[i][1] = _mm512_fmadd_ps(x, high, sums[i][1]);
+        add_channel(sums, a, b);
+    }
+    float *out = task->out;
+    const size_t stride = task->out_stride;
+    if (task->add) {
+        _Pragma("GCC unroll 14") for (size_t i = 0; i < TILE_ROWS; i++)
+        {
+            const float *old = out + i * stride;
+            sums[i][0] = _mm512_add_ps(_mm512_loadu_ps(old), sums[i][0]);
+            sums[i][1] = _mm512_add_ps(_mm512_loadu_ps(old + 16), sums[i][1]);
         }
     }
-    for (int i = 0; i < TILE_ROWS; i++) {
-        float *out = task->out + (size_t)i * task->out_stride;
-        if (task->add) {
-            sums[i][0] = _mm512_add_ps(_mm512_loadu_ps(out), sums[i][0]);
-            sums[i][1] = _mm512_add_ps(_mm512_loadu_ps(out + 16), sums[i][1]);
-        }
-        _mm512_storeu_ps(out, sums[i][0]);
-        _mm512_storeu_ps(out + 16, sums[i][1]);
+    _Pragma("GCC unroll 14") for (size_t i = 0; i < TILE_ROWS; i++)
+    {
+        _mm512_storeu_ps(out + i * stride, sums[i][0]);
+        _mm512_storeu_ps(out + i * stride + 16, sums[i][1]);
     }
 }
 
