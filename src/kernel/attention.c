@@ -34,6 +34,12 @@ typedef struct attention_block {
     int E;
 } attention_block;
 
+size_t lmd_attention_scratch_floats(int max_D)
+{
+    const size_t E = ((size_t)max_D + LMD_LANES - 1) / LMD_LANES * LMD_LANES;
+    return (size_t)BLOCK * BLOCK + 2 * BLOCK + 3 * BLOCK * E;
+}
+
 static attention_block carve_scratch(float *scratch, int D)
 {
     attention_block block = {.E = (D + LMD_LANES - 1) / LMD_LANES * LMD_LANES};

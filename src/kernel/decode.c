@@ -2,9 +2,9 @@
  *
  * t* is known only when the last state has seen the whole vocabulary, so it goes first
  * and its logits are kept, 112 rows of V: what KL and the targets of the other states
- * need. Then decode_sweep.c takes the other states. Every product has one of two fixed
- * shapes (112 or M rows times 512 columns), M a function of max_L alone; so the bits of a
- * token depend on neither S, nor its place, nor the team.
+ * need. Then decode_sweep.c takes the other states. Products that want it have one of two
+ * fixed shapes (112 or M rows times 256 columns), M a function of max_L alone; so the
+ * bits of a token depend on neither S, nor its place, nor the team.
  */
 #include <assert.h>
 #include <float.h>
@@ -20,9 +20,11 @@ static int up(int n, int unit)
     return (n + unit - 1) / unit * unit;
 }
 
-static size_t larger_of(int a, int b)
+/* Rows of either kind of block with any product's padding. */
+static size_t most_rows(const lmd_decoder *decoder)
 {
-    return (size_t)(a > b ? a : b);
+    const int most = decoder->M > LMD_DECODE_TOKENS ? decoder->M : LMD_DECODE_TOKENS;
+    return (size_t)(most + LMD_LANES);
 }
 
 /* Rows are all other states of some tokens, evenly many in the blocks of a full call. */
@@ -33,20 +35,19 @@ static void choose_block(lmd_decoder *decoder)
     most = most < 1 ? 1 : most > LMD_DECODE_TOKENS ? LMD_DECODE_TOKENS : most;
     const int n_blocks = (LMD_DECODE_TOKENS + most - 1) / most;
     decoder->block_tokens = (LMD_DECODE_TOKENS + n_blocks - 1) / n_blocks;
-    decoder->M = up(decoder->block_tokens * others, LMD_LANES);
+    decoder->M = decoder->block_tokens * others;
+    decoder->chunk = lmd_product_chunk(decoder->d, LMD_DECODE_CHUNK);
 }
 
 static void allocate(lmd_decoder *decoder)
 {
     const size_t d = (size_t)decoder->d, M = (size_t)decoder->M;
-    const size_t rows = larger_of(decoder->M, LMD_DECODE_TOKENS);
     const size_t tallies = (size_t)decoder->n_segments * M;
-    decoder->scratch_floats = rows * NB + 2 * NB + LMD_LANES * d;
+    decoder->scratch_floats = M * NB + 2 * NB + (size_t)up(decoder->d, LMD_LANES);
     decoder->keep = lmd_memory_new_aligned(
         (size_t)decoder->n_tiles * LMD_DECODE_TOKENS * NB, sizeof(float));
-    decoder->last_tile = lmd_memory_new_aligned(NB * d, sizeof(float));
     decoder->targets = lmd_memory_new_aligned(NB * d, sizeof(float));
-    decoder->rows = lmd_memory_new_aligned(rows * d, sizeof(float));
+    decoder->rows = lmd_memory_new_aligned(most_rows(decoder) * d, sizeof(float));
     decoder->wanted = lmd_memory_new_aligned(2 * M, sizeof(float));
     decoder->scratch = lmd_memory_new_aligned(
         (size_t)lmd_team_size(decoder->kernel->team) * decoder->scratch_floats,
@@ -94,7 +95,6 @@ void lmd_decoder_free(lmd_decoder *decoder)
         return;
     }
     lmd_memory_free(decoder->keep);
-    lmd_memory_free(decoder->last_tile);
     lmd_memory_free(decoder->targets);
     lmd_memory_free(decoder->rows);
     lmd_memory_free(decoder->wanted);
@@ -110,10 +110,12 @@ size_t lmd_decoder_bytes(int d, int V, int n_bands, int n_threads, int max_C)
 {
     const size_t tiles = ((size_t)V + NB - 1) / NB, D = (size_t)d;
     const size_t keep = tiles * LMD_DECODE_TOKENS * NB;
-    const size_t shared = (2 * NB + LMD_DECODE_ROWS) * D;
-    const size_t own = LMD_DECODE_ROWS * NB + 2 * NB + LMD_LANES * D;
+    const size_t rows = LMD_DECODE_ROWS + LMD_LANES;
+    const size_t shared = (NB + rows) * D + 2 * LMD_DECODE_ROWS;
+    const size_t own = LMD_DECODE_ROWS * NB + 2 * NB + D + LMD_LANES;
     const size_t kernel = lmd_kernel_scratch_floats(max_C);
-    const size_t floats = keep + shared + (size_t)n_threads * (own + kernel);
+    const size_t floats = keep + shared + lmd_kernel_rows_floats(max_C) +
+                          (size_t)n_threads * (own + kernel);
     const size_t tally = sizeof(lmd_tally) + (size_t)n_bands * sizeof(double);
     return floats * sizeof(float) + (size_t)LMD_DECODE_SEGMENTS * LMD_DECODE_ROWS * tally;
 }
@@ -122,12 +124,11 @@ size_t lmd_decoder_bytes(int d, int V, int n_bands, int n_threads, int max_C)
 
 lmd_decode_scratch lmd_decode_scratch_of(const lmd_decoder *decoder, int member)
 {
-    const size_t rows = larger_of(decoder->M, LMD_DECODE_TOKENS);
     lmd_decode_scratch scratch;
     scratch.results = decoder->scratch + (size_t)member * decoder->scratch_floats;
-    scratch.output = scratch.results + rows * NB;
+    scratch.output = scratch.results + (size_t)decoder->M * NB;
     scratch.e = scratch.output + NB;
-    scratch.panel = scratch.e + NB;
+    scratch.state = scratch.e + NB;
     return scratch;
 }
 
@@ -143,42 +144,67 @@ const int32_t *lmd_decode_tile_ids(const lmd_decoder *decoder, int tile)
     return is_last ? decoder->last_ids : decoder->head.ids + (size_t)tile * NB;
 }
 
-/* The last tile, filled up with zero rows to the shape of all others. */
-static void make_last_tile(lmd_decoder *decoder)
+/* The ids of the last tile, filled up. */
+static void make_last_ids(lmd_decoder *decoder)
 {
     const int tile = decoder->n_tiles - 1;
-    const size_t n = (size_t)lmd_decode_tile_columns(decoder, tile);
-    const size_t d = (size_t)decoder->d, first = (size_t)tile * NB;
-    memcpy(decoder->last_tile, decoder->head.matrix->packed + first * d,
-           n * d * sizeof *decoder->last_tile);
-    for (size_t i = 0; i < NB; i++) {
-        decoder->last_ids[i] = i < n ? decoder->head.ids[first + i] : INT32_MAX;
+    const int n = lmd_decode_tile_columns(decoder, tile);
+    for (int i = 0; i < NB; i++) {
+        decoder->last_ids[i] =
+            i < n ? decoder->head.ids[(size_t)tile * NB + (size_t)i] : INT32_MAX;
     }
 }
 
-void lmd_decode_product(const lmd_decoder *decoder, float *out, int M, const float *W,
-                        float *panel)
+void lmd_decode_fill_row(const lmd_decode_run *run, int row, int state, int token,
+                         const lmd_decode_scratch *scratch)
 {
+    const lmd_decoder *decoder = run->decoder;
+    run->fill(run->context, state, token, scratch->state);
+    lmd_product_put_row(decoder->kernel->product, decoder->rows, row, decoder->d,
+                        scratch->state);
+}
+
+void lmd_decode_set_rows(lmd_decode_run *run, int used, int most)
+{
+    const lmd_decoder *decoder = run->decoder;
+    const lmd_product *product = decoder->kernel->product;
+    const lmd_decode_scratch scratch = lmd_decode_scratch_of(decoder, 0);
+    run->rows = used;
+    run->shape_rows = lmd_product_shape_rows(product, used, up(most, LMD_LANES));
+    memset(scratch.state, 0, (size_t)decoder->d * sizeof *scratch.state);
+    for (int row = used; row < run->shape_rows; row++) {
+        lmd_product_put_row(product, decoder->rows, row, decoder->d, scratch.state);
+    }
+}
+
+void lmd_decode_product(const lmd_decode_run *run, float *out, const float *W, int n,
+                        int member)
+{
+    const lmd_decoder *decoder = run->decoder;
+    const lmd_kernel *kernel = decoder->kernel;
     const lmd_product_block block = {.out = out,
                                      .out_stride = NB,
                                      .in = decoder->rows,
                                      .W = W,
-                                     .M = M,
-                                     .n = NB,
+                                     .M = run->rows,
+                                     .n = n,
                                      .C = decoder->d,
-                                     .scratch = panel};
-    decoder->kernel->product(decoder->kernel->vector, &block);
+                                     .chunk = decoder->chunk,
+                                     .shape_M = run->shape_rows,
+                                     .shape_n = NB,
+                                     .scratch = lmd_kernel_scratch(kernel, member)};
+    kernel->product->run(kernel->vector, &block);
 }
 
-void lmd_decode_tile(const lmd_decoder *decoder, float *out, int M, int tile,
-                     float *panel)
+void lmd_decode_tile(const lmd_decode_run *run, float *out, int tile, int member)
 {
-    const bool is_last = tile == decoder->n_tiles - 1;
-    const float *W =
-        decoder->head.matrix->packed + (size_t)tile * NB * (size_t)decoder->d;
-    lmd_decode_product(decoder, out, M, is_last ? decoder->last_tile : W, panel);
+    const lmd_decoder *decoder = run->decoder;
+    const size_t first = (size_t)tile * NB;
     const int n = lmd_decode_tile_columns(decoder, tile);
-    for (size_t row = 0; n < NB && row < (size_t)M; row++) {
+    lmd_decode_product(run, out,
+                       decoder->head.matrix->packed + first * (size_t)decoder->d,
+                       up(n, LMD_PANEL_COLUMNS), member);
+    for (size_t row = 0; n < NB && row < (size_t)run->rows; row++) {
         for (int column = n; column < NB; column++) {
             out[row * NB + (size_t)column] = -FLT_MAX;
         }
@@ -194,17 +220,15 @@ static float *kept_row(const lmd_decoder *decoder, int tile, int token)
 
 static void fill_output(void *context, int token, int member)
 {
-    (void)member;
     const lmd_decode_run *run = context;
-    const size_t d = (size_t)run->decoder->d;
-    run->fill(run->context, run->L - 1, token, run->decoder->rows + (size_t)token * d);
+    const lmd_decode_scratch scratch = lmd_decode_scratch_of(run->decoder, member);
+    lmd_decode_fill_row(run, token, run->L - 1, token, &scratch);
 }
 
 static void output_tile(void *context, int tile, int member)
 {
     const lmd_decode_run *run = context;
-    lmd_decode_tile(run->decoder, kept_row(run->decoder, tile, 0), LMD_DECODE_TOKENS,
-                    tile, lmd_decode_scratch_of(run->decoder, member).panel);
+    lmd_decode_tile(run, kept_row(run->decoder, tile, 0), tile, member);
 }
 
 /* What the other states need to know of a token. */
@@ -257,9 +281,8 @@ static void decode_output(lmd_decode_run *run)
 {
     lmd_decoder *decoder = run->decoder;
     lmd_team *team = decoder->kernel->team;
-    const size_t d = (size_t)decoder->d, S = (size_t)run->S;
     lmd_team_run(team, run->S, fill_output, run);
-    memset(decoder->rows + S * d, 0, (LMD_DECODE_TOKENS - S) * d * sizeof *decoder->rows);
+    lmd_decode_set_rows(run, run->S, LMD_DECODE_TOKENS);
     lmd_team_run(team, decoder->n_tiles, output_tile, run);
     lmd_team_run(team, run->S, output_row, run);
 }
@@ -276,7 +299,7 @@ void lmd_decode(lmd_decoder *decoder, lmd_decode_fill *fill, const void *context
                           .gold = gold,
                           .readouts = readouts,
                           .mass = decoder->masses == NULL ? NULL : mass};
-    make_last_tile(decoder);
+    make_last_ids(decoder);
     decode_output(&run);
     if (L > 1) {
         lmd_decode_sweep(&run);

@@ -26,15 +26,16 @@ struct lmd_decoder {
     lmd_tally_setup setup;  /* and the others */
     int d, V, max_L;
     int n_tiles, n_segments, tiles_per_segment;
-    int block_tokens, M; /* tokens and (padded) rows of a block of the other states */
+    int block_tokens, M; /* tokens and rows of a block of the other states */
+    int chunk;           /* channels summed at a time */
 
     /* All below: owned, one memory. */
-    float *keep;      /* (n_tiles, LMD_DECODE_TOKENS, LMD_TILE_COLUMNS) logits */
-    float *last_tile; /* (LMD_TILE_COLUMNS, d) last rows of the unembedding, padded */
-    float *targets;   /* (LMD_TILE_COLUMNS, d) unembedding of t* and gold of each token */
-    float *rows;      /* (max(M, LMD_DECODE_TOKENS), d) normalised states */
-    float *wanted;    /* (M, 2) logits of t* and gold */
-    float *scratch;   /* members' results, p*, e, panel */
+    float *keep;    /* (n_tiles, LMD_DECODE_TOKENS, LMD_TILE_COLUMNS) logits */
+    float *targets; /* (LMD_TILE_COLUMNS, d) packed: unembedding of t* and gold of the
+                       block's tokens */
+    float *rows;    /* (most rows, d) normalised states, packed for the product */
+    float *wanted;  /* (M, 2) logits of t* and gold */
+    float *scratch; /* members' results, p*, e, state */
     size_t scratch_floats;
     int32_t *last_ids;        /* (LMD_TILE_COLUMNS) padded */
     lmd_tally *tallies;       /* (n_segments, M) */
@@ -52,14 +53,16 @@ typedef struct lmd_decode_run {
     lmd_readout *readouts; /* (L, S) */
     double *mass;          /* (L, S, n_bands) or NULL */
     int first_token;       /* of the block being swept */
+    int rows;              /* packed for the product */
+    int shape_rows;        /* the padded number of a whole block */
 } lmd_decode_run;
 
 /* A member's scratch. */
 typedef struct lmd_decode_scratch {
-    float *results; /* (max(M, LMD_DECODE_TOKENS), LMD_TILE_COLUMNS) */
+    float *results; /* (M, LMD_TILE_COLUMNS) */
     float *output;  /* (LMD_TILE_COLUMNS) p* */
     float *e;       /* (LMD_TILE_COLUMNS) */
-    float *panel;   /* (16, d) for the product */
+    float *state;   /* (d) one row as it is filled */
 } lmd_decode_scratch;
 
 lmd_decode_scratch lmd_decode_scratch_of(const lmd_decoder *decoder, int member);
@@ -68,12 +71,19 @@ lmd_decode_scratch lmd_decode_scratch_of(const lmd_decoder *decoder, int member)
 int lmd_decode_tile_columns(const lmd_decoder *decoder, int tile);
 const int32_t *lmd_decode_tile_ids(const lmd_decoder *decoder, int tile);
 
-/* out (M, LMD_TILE_COLUMNS) = logits of the first M rows; what is beyond V is -FLT_MAX.
- */
-void lmd_decode_tile(const lmd_decoder *decoder, float *out, int M, int tile,
-                     float *panel);
-void lmd_decode_product(const lmd_decoder *decoder, float *out, int M, const float *W,
-                        float *panel);
+/* Fills row `row` with `token` at `state`. */
+void lmd_decode_fill_row(const lmd_decode_run *run, int row, int state, int token,
+                         const lmd_decode_scratch *scratch);
+
+/* The block has `used` rows, of at most `most`: clears those that only pad. */
+void lmd_decode_set_rows(lmd_decode_run *run, int used, int most);
+
+/* out (rows, LMD_TILE_COLUMNS) = logits of the block; what is beyond V is -FLT_MAX. */
+void lmd_decode_tile(const lmd_decode_run *run, float *out, int tile, int member);
+
+/* The same on n columns of packed weights. */
+void lmd_decode_product(const lmd_decode_run *run, float *out, const float *W, int n,
+                        int member);
 
 /* The states before the last, after the last is known. */
 void lmd_decode_sweep(lmd_decode_run *run);

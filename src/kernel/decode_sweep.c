@@ -33,30 +33,31 @@ static int tokens_of_block(const lmd_decode_run *run)
 
 static void fill_rows(void *context, int i, int member)
 {
-    (void)member;
     const lmd_decode_run *run = context;
-    const size_t d = (size_t)run->decoder->d;
+    const lmd_decode_scratch scratch = lmd_decode_scratch_of(run->decoder, member);
     for (int state = 0; state < run->L - 1; state++) {
-        run->fill(run->context, state, run->first_token + i,
-                  run->decoder->rows + row_of(run, i, state) * d);
+        lmd_decode_fill_row(run, (int)row_of(run, i, state), state, run->first_token + i,
+                            &scratch);
     }
 }
 
 /* ---- targets ---- */
 
-/* Columns 2 s and 2 s + 1 of the tile of targets: t* and gold of token s. */
+/* Columns 2 i and 2 i + 1 of the tile of targets: t* and gold of the block's token i. */
 static void gather_targets(const lmd_decode_run *run)
 {
     lmd_decoder *decoder = run->decoder;
-    const size_t d = (size_t)decoder->d;
-    for (int s = 0; s < run->S; s++) {
-        const lmd_decode_token *token = &decoder->tokens[s];
-        float *out = decoder->targets + 2 * (size_t)s * d;
-        const int32_t *places = decoder->head.places;
-        lmd_matrix_get_row(decoder->head.matrix, places[token->final], out);
-        if (token->gold >= 0) {
-            lmd_matrix_get_row(decoder->head.matrix, places[token->gold], out + d);
-        }
+    const lmd_decode_scratch scratch = lmd_decode_scratch_of(decoder, 0);
+    const int32_t *places = decoder->head.places;
+    lmd_matrix targets;
+    lmd_matrix_bind(&targets, NB, decoder->d, decoder->targets);
+    for (int i = 0; i < tokens_of_block(run); i++) {
+        const lmd_decode_token *token = &decoder->tokens[run->first_token + i];
+        const int32_t gold = token->gold >= 0 ? token->gold : token->final;
+        lmd_matrix_get_row(decoder->head.matrix, places[token->final], scratch.state);
+        lmd_matrix_put_row(&targets, 2 * i, scratch.state);
+        lmd_matrix_get_row(decoder->head.matrix, places[gold], scratch.state);
+        lmd_matrix_put_row(&targets, 2 * i + 1, scratch.state);
     }
 }
 
@@ -65,13 +66,14 @@ static void find_wanted(const lmd_decode_run *run)
 {
     lmd_decoder *decoder = run->decoder;
     const lmd_decode_scratch scratch = lmd_decode_scratch_of(decoder, 0);
-    lmd_decode_product(decoder, scratch.results, decoder->M, decoder->targets,
-                       scratch.panel);
-    for (int i = 0; i < tokens_of_block(run); i++) {
-        const int s = run->first_token + i;
+    const int n_tokens = tokens_of_block(run);
+    const int panels = (2 * n_tokens + LMD_PANEL_COLUMNS - 1) / LMD_PANEL_COLUMNS;
+    lmd_decode_product(run, scratch.results, decoder->targets, panels * LMD_PANEL_COLUMNS,
+                       0);
+    for (int i = 0; i < n_tokens; i++) {
         for (int state = 0; state < run->L - 1; state++) {
             const size_t row = row_of(run, i, state);
-            const float *found = scratch.results + row * NB + 2 * s;
+            const float *found = scratch.results + row * NB + 2 * i;
             memcpy(decoder->wanted + 2 * row, found, 2 * sizeof *found);
         }
     }
@@ -141,7 +143,7 @@ static void sweep_segment(void *context, int segment, int member)
     const int first = segment * decoder->tiles_per_segment;
     for (int tile = first;
          tile < first + decoder->tiles_per_segment && tile < decoder->n_tiles; tile++) {
-        lmd_decode_tile(decoder, scratch.results, decoder->M, tile, scratch.panel);
+        lmd_decode_tile(run, scratch.results, tile, member);
         for (int i = 0; i < n_tokens; i++) {
             add_token(run, segment, tile, i, &scratch);
         }
@@ -196,14 +198,12 @@ void lmd_decode_sweep(lmd_decode_run *run)
 {
     lmd_decoder *decoder = run->decoder;
     lmd_team *team = decoder->kernel->team;
-    const size_t d = (size_t)decoder->d, M = (size_t)decoder->M;
-    gather_targets(run);
     for (run->first_token = 0; run->first_token < run->S;
          run->first_token += decoder->block_tokens) {
         const int n_tokens = tokens_of_block(run);
-        const size_t used = row_of(run, n_tokens, 0);
         lmd_team_run(team, n_tokens, fill_rows, run);
-        memset(decoder->rows + used * d, 0, (M - used) * d * sizeof *decoder->rows);
+        lmd_decode_set_rows(run, n_tokens * (run->L - 1), decoder->M);
+        gather_targets(run);
         find_wanted(run);
         lmd_team_run(team, decoder->n_segments, sweep_segment, run);
         lmd_team_run(team, n_tokens, finish_token, run);

@@ -2,7 +2,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <lmdepth/base/log.h>
 #include <lmdepth/base/memory.h>
+#include <lmdepth/base/status.h>
 #include "kernel_inside.h"
 #include "peak.h"
 
@@ -18,12 +20,27 @@ static bool is_wide_core(const char *core)
     return false;
 }
 
+static const char *forced_name(void)
+{
+    const char *name = getenv("LMDEPTH_KERNEL");
+    return name != NULL && name[0] != '\0' ? name : NULL;
+}
+
+/* Will the library's product be tried first? */
+static bool is_library_wanted(void)
+{
+    const char *forced = forced_name();
+    return forced != NULL ? strcmp(forced, lmd_product_blas.name) == 0
+                          : lmd_product_tiles()[0] == NULL;
+}
+
 const char *lmd_kernel_better_core(void)
 {
     static const char *const better = "SkylakeX";
     const char *asked = getenv("OPENBLAS_CORETYPE");
-    if (!lmd_vector_has_avx512() || is_wide_core(lmd_product_blas_core()) ||
-        !lmd_product_blas_can_choose() || (asked != NULL && strcmp(asked, better) == 0)) {
+    if (!is_library_wanted() || !lmd_vector_has_avx512() ||
+        is_wide_core(lmd_product_blas_core()) || !lmd_product_blas_can_choose() ||
+        (asked != NULL && strcmp(asked, better) == 0)) {
         return NULL;
     }
     return better;
@@ -39,33 +56,84 @@ static void blas_name(char *out, size_t size)
     snprintf(out, size, "%.*s", (int)both, config);
 }
 
+static void use_product(lmd_kernel *kernel, const lmd_product *product)
+{
+    kernel->product = product;
+    if (product->arithmetic != NULL) {
+        snprintf(kernel->arithmetic, sizeof kernel->arithmetic, "%s",
+                 product->arithmetic);
+        return;
+    }
+    char name[64];
+    blas_name(name, sizeof name);
+    snprintf(kernel->arithmetic, sizeof kernel->arithmetic, "f32; %s %.40s", name,
+             lmd_product_blas_core());
+}
+
 void lmd_kernel_use_plain(lmd_kernel *kernel)
 {
-    kernel->product = lmd_product_plain;
-    snprintf(kernel->arithmetic, sizeof kernel->arithmetic, "f32; plain C");
+    use_product(kernel, &lmd_product_plain);
+}
+
+enum { MAX_PRODUCTS = 8 };
+
+/* All products of this processor, the fastest first; returns how many. */
+static int list_products(const lmd_product *list[MAX_PRODUCTS])
+{
+    int n = 0;
+    for (const lmd_product *const *tile = lmd_product_tiles(); *tile != NULL; tile++) {
+        list[n++] = *tile;
+    }
+    list[n++] = &lmd_product_blas;
+    list[n++] = &lmd_product_plain;
+    return n;
+}
+
+/* The place of the forced product in the list. */
+static int find_forced(const lmd_product *const *list, int n, const char *forced)
+{
+    char names[128] = "";
+    for (int i = 0; i < n; i++) {
+        if (strcmp(list[i]->name, forced) == 0) {
+            return i;
+        }
+        const size_t used = strlen(names);
+        snprintf(names + used, sizeof names - used, " %s", list[i]->name);
+    }
+    lmd_log_fatal(LMD_USAGE,
+                  "LMDEPTH_KERNEL=%s: this processor has no such kernel, only%s", forced,
+                  names);
 }
 
 static void choose_product(lmd_kernel *kernel)
 {
-    char name[64];
-    blas_name(name, sizeof name);
-    const char *core = lmd_product_blas_core();
+    const lmd_product *list[MAX_PRODUCTS];
+    const int n = list_products(list);
+    const char *forced = forced_name();
     lmd_product_blas_single_thread();
-    if (lmd_product_is_fair(lmd_product_blas, kernel->vector, kernel->max_C)) {
-        kernel->product = lmd_product_blas;
-        snprintf(kernel->arithmetic, sizeof kernel->arithmetic, "f32; %s %.40s", name,
-                 core);
-        return;
+    int i = forced == NULL ? 0 : find_forced(list, n, forced);
+    if (forced != NULL) {
+        snprintf(kernel->remark, sizeof kernel->remark, "forced by LMDEPTH_KERNEL=%s",
+                 list[i]->name);
+    } else if (list[0] == &lmd_product_blas) {
+        snprintf(kernel->remark, sizeof kernel->remark,
+                 "no tile kernel for this processor: the library's product, slower");
     }
-    lmd_kernel_use_plain(kernel);
-    snprintf(kernel->remark, sizeof kernel->remark,
-             "%s core %.40s fails the place test: plain C product, slower", name, core);
+    for (; i < n - 1; i++) {
+        use_product(kernel, list[i]);
+        if (lmd_product_is_fair(list[i], kernel->vector, kernel->max_C)) {
+            return;
+        }
+        snprintf(kernel->remark, sizeof kernel->remark,
+                 "%.100s fails the place test: a slower product", kernel->arithmetic);
+    }
+    use_product(kernel, list[n - 1]);
 }
 
 size_t lmd_kernel_scratch_floats(int max_C)
 {
-    return (LMD_LINEAR_ROWS + LMD_LANES) * (size_t)max_C +
-           (size_t)LMD_LINEAR_ROWS * LMD_TILE_COLUMNS;
+    const size_t attention = lmd_attention_scratch_floats(max_C);
+    return attention > LMD_PRODUCT_SCRATCH ? attention : LMD_PRODUCT_SCRATCH;
 }
 
 lmd_kernel *lmd_kernel_new(lmd_team *team, int max_C)
@@ -78,6 +146,8 @@ lmd_kernel *lmd_kernel_new(lmd_team *team, int max_C)
     kernel->scratch_floats = lmd_kernel_scratch_floats(max_C);
     kernel->scratch = lmd_memory_new_aligned(
         (size_t)lmd_team_size(team) * kernel->scratch_floats, sizeof *kernel->scratch);
+    kernel->rows =
+        lmd_memory_new_aligned(lmd_kernel_rows_floats(max_C), sizeof *kernel->rows);
     return kernel;
 }
 
@@ -86,6 +156,7 @@ void lmd_kernel_free(lmd_kernel *kernel)
     if (kernel == NULL) {
         return;
     }
+    lmd_memory_free(kernel->rows);
     lmd_memory_free(kernel->scratch);
     lmd_memory_free(kernel);
 }

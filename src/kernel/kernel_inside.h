@@ -1,4 +1,4 @@
-/* What the files of room kernel share: the product and the struct behind lmd_kernel. */
+/* What the files of room kernel share: the products and the struct behind lmd_kernel. */
 #ifndef KERNEL_INSIDE_H
 #define KERNEL_INSIDE_H
 
@@ -8,59 +8,103 @@
 #include "vector_table.h"
 
 enum {
-    /* Rows of a block of `linear`: enough to pay for BLAS's packing of the weights at
-     * each call, few enough to waste little of a pack's last block. */
-    LMD_LINEAR_ROWS = 256,
+    /* Columns of a panel, the unit of packed weights. */
+    LMD_PANEL_COLUMNS = 32,
+    /* Blocks of linear on a library's product, which packs its operands at each call. */
+    LMD_LIBRARY_ROWS = 256,
+    LMD_LIBRARY_COLUMNS = 512,
     /* Channels that linear sums at a time. Where large components of a residual stream
      * cancel, one long sum in fp32 is the larger part of a forward pass's error: states
      * of SmolLM2's first position differ from fp64 by up to 2.3e-4 of a row's root mean
      * square with whole sums. */
-    LMD_LINEAR_CHUNK = 144,
-    /* Columns of a tile of weights, in linear at most. 1 MB of logits for 512 rows. */
-    LMD_TILE_COLUMNS = 512,
-    /* Most rows of a block of the decoder whose number can be chosen (a multiple of 16).
-     */
-    LMD_DECODE_ROWS = 512
+    LMD_LINEAR_CHUNK = 192,
+    /* The same for the decoder. A panel of so many channels stays in a first-level cache
+     * beside a tile of rows. */
+    LMD_DECODE_CHUNK = 192,
+    /* Columns of the decoder's tiles of logits. */
+    LMD_TILE_COLUMNS = 256,
+    /* Most rows of a block of the decoder whose number can be chosen. With
+     * LMD_DECODE_CHUNK channels of each and a tile of their logits they take 1 MB, about
+     * a second-level cache; the weights pass once for so many rows. */
+    LMD_DECODE_ROWS = 448
 };
 
-/* out (M, n) = in (M, C) W (n, C)^T, rows of out `out_stride` floats apart; n a multiple
- * of 16. `scratch` holds 16 C floats. With a chunk > 0 the sum over C is taken as a sum
- * of sums over so many channels, which rounds less. */
+/* Weights lie in panels: for each 32 columns of the product (rows of W) the 32 floats of
+ * channel 0, of channel 1, ... C - 1. The rows of `in` lie in tiles of as many rows as
+ * the product wants: for each tile its floats of channel 0, of channel 1, ...; a tile of
+ * one row is row major.
+ *
+ * out (M, n) = in (M, C) W (n, C)^T, rows of out `out_stride` floats apart. The sum over
+ * C is a sum of sums over `chunk` channels, which rounds less than one long sum. `in` has
+ * shape_M rows and W whole panels. */
 typedef struct lmd_product_block {
     float *out;
     size_t out_stride;
     const float *in, *W;
     int M, n, C, chunk;
-    float *scratch;
+    int shape_M, shape_n; /* >= M, n: at most LMD_DECODE_ROWS + 16 by ..._COLUMNS */
+    float *scratch;       /* (LMD_PRODUCT_SCRATCH) */
 } lmd_product_block;
 
-/* A tile kernel. With the same M, n and C a row's bits must depend on nothing but the row
- * and W: not on its place nor on its neighbours; nor a column's on its. */
-typedef void lmd_product(const lmd_vector_table *vector, const lmd_product_block *block);
+/* A tile kernel. A row's bits must depend on nothing but the row, W, and for `is_fixed`
+ * the shape: not on its place nor on its neighbours; nor a column's on its. */
+typedef struct lmd_product {
+    const char *name;       /* of LMDEPTH_KERNEL */
+    const char *arithmetic; /* NULL: the library's */
+    void (*run)(const lmd_vector_table *vector, const lmd_product_block *block);
+    int tile_rows; /* of `in` */
+    bool is_fixed; /* bits may depend on the shape */
+} lmd_product;
 
-lmd_product lmd_product_blas;
-lmd_product lmd_product_plain; /* plain C: slower, always passes the test */
+extern const lmd_product lmd_product_blas;
+extern const lmd_product lmd_product_plain; /* slower, always passes the test */
+
+/* Those for this architecture that the processor can run, the fastest first, then NULL.
+ */
+const lmd_product *const *lmd_product_tiles(void);
+
+/* Floats of scratch that a product takes. */
+enum {
+    LMD_PRODUCT_SCRATCH = (LMD_LIBRARY_ROWS + LMD_DECODE_CHUNK) * LMD_LIBRARY_COLUMNS
+};
 
 /* Do the bits of `product` depend on no place? Tries the shapes in use, for C up to
  * max_C. */
-bool lmd_product_is_fair(lmd_product *product, const lmd_vector_table *vector, int max_C);
+bool lmd_product_is_fair(const lmd_product *product, const lmd_vector_table *vector,
+                         int max_C);
+
+/* Rows with the padding that the product wants, for a block of at most `most`. */
+int lmd_product_shape_rows(const lmd_product *product, int M, int most);
+
+/* C in equal parts of at most `most`. */
+int lmd_product_chunk(int C, int most);
+
+/* Puts row `row` of `in` in its place among tiles. */
+void lmd_product_put_row(const lmd_product *product, float *tiles, int row, int C,
+                         const float *in);
+
+/* A whole tile from rows `stride` floats apart, of which `n` exist; the rest is 0. */
+void lmd_product_put_tile(const lmd_product *product, float *tile, const float *in, int n,
+                          int C);
 
 struct lmd_kernel {
     lmd_team *team;                 /* borrowed */
     const lmd_vector_table *vector; /* borrowed, static */
-    lmd_product *product;
+    const lmd_product *product;     /* borrowed, static */
     int max_C;
     size_t scratch_floats; /* of each member of the team */
     float *scratch;        /* owned */
+    float *rows;           /* owned: linear's, packed; lmd_kernel_rows_floats */
     char arithmetic[160];
     char remark[200]; /* "" for none */
 };
 
-/* A member's scratch of linear and attention. */
+/* A member's scratch of products and attention. */
 float *lmd_kernel_scratch(const lmd_kernel *kernel, int member);
 
-/* Floats of a member's scratch: one block of rows, one of results, one panel. */
 size_t lmd_kernel_scratch_floats(int max_C);
+size_t lmd_kernel_rows_floats(int max_C);
+size_t lmd_attention_scratch_floats(int max_D);
 
 /* The name of the core whose kernels OpenBLAS runs, and its version. Borrowed. */
 const char *lmd_product_blas_core(void);

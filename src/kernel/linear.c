@@ -1,16 +1,31 @@
-/* Linear layers over blocks of LMD_LINEAR_ROWS rows and tiles of columns. The last block
- * is filled up with zero rows, so that every product of a matrix has a shape that depends
- * on the matrix alone. */
+/* Linear layers. Rows are packed for the product once, by the team, some hundred at a
+ * time; then items are blocks of those rows times some panels of columns. The blocks of
+ * one range of columns follow one another, so that its weights are read from memory once.
+ * On a product whose bits depend on the shape of a block, that is a constant of the
+ * matrix; the others are free to suit the team. */
 #include <assert.h>
 #include <string.h>
 #include "kernel_inside.h"
 
+enum {
+    /* Floats of packed rows, 16 MB, unless so many are fewer than LMD_LIBRARY_ROWS. */
+    PACKED_FLOATS = 4 << 20,
+    PACKED_ROWS = 280,
+    /* An item's rows and panels: its part of C of the rows and its results take half a
+     * second-level cache. */
+    ITEM_ROWS = 280,
+    ITEM_PANELS = 8,
+    ITEMS_OF_MEMBER = 4
+};
+
 typedef struct linear_run {
-    const lmd_kernel *kernel;
+    lmd_kernel *kernel;
     float *out;
     const float *in, *bias;
     const lmd_matrix *W;
-    int T, n_tiles, tile_columns;
+    int first, rows;        /* packed now */
+    int item_rows, columns; /* of an item */
+    int n_blocks;           /* of rows */
 } linear_run;
 
 static int round_up(int n, int unit)
@@ -18,65 +33,112 @@ static int round_up(int n, int unit)
     return (n + unit - 1) / unit * unit;
 }
 
-/* One block of rows times one tile of columns. */
+static int parts(int n, int most)
+{
+    return (n + most - 1) / most;
+}
+
+static int smaller_of(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+/* Most rows that are packed at a time for inputs C wide. */
+static size_t packed_rows(int C)
+{
+    const size_t most = PACKED_FLOATS / (size_t)C;
+    return most > PACKED_ROWS        ? PACKED_ROWS
+           : most < LMD_LIBRARY_ROWS ? LMD_LIBRARY_ROWS
+                                     : most;
+}
+
+size_t lmd_kernel_rows_floats(int max_C)
+{
+    const size_t wide = packed_rows(max_C) * (size_t)max_C;
+    const size_t narrow = PACKED_ROWS * (size_t)max_C;
+    return narrow <= PACKED_FLOATS ? narrow : wide > PACKED_FLOATS ? wide : PACKED_FLOATS;
+}
+
+/* A tile of rows, or one row. */
+static void pack_item(void *context, int item, int member)
+{
+    (void)member;
+    const linear_run *run = context;
+    const lmd_product *product = run->kernel->product;
+    const size_t C = (size_t)run->W->C;
+    const int row = item * product->tile_rows;
+    const int left = run->rows - row;
+    const int n = left < 0 ? 0 : smaller_of(left, product->tile_rows);
+    const float *in = run->in + (size_t)(run->first + row) * C;
+    lmd_product_put_tile(product, run->kernel->rows + (size_t)row * C, in, n, run->W->C);
+}
+
 static void linear_item(void *context, int item, int member)
 {
     const linear_run *run = context;
+    const lmd_product *product = run->kernel->product;
     const size_t O = (size_t)run->W->O, C = (size_t)run->W->C;
-    const int first = item / run->n_tiles * LMD_LINEAR_ROWS;
-    const int column = item % run->n_tiles * run->tile_columns;
-    const int rows = run->T - first < LMD_LINEAR_ROWS ? run->T - first : LMD_LINEAR_ROWS;
-    const int left = run->W->O - column;
-    const int columns = left < run->tile_columns ? left : run->tile_columns;
-    float *panel = lmd_kernel_scratch(run->kernel, member);
-    float *results = panel + (size_t)LMD_LANES * C;
-    float *copy = results + (size_t)LMD_LINEAR_ROWS * LMD_TILE_COLUMNS;
-    const float *in = run->in + (size_t)first * C;
-    float *out = run->out + (size_t)first * O + column;
-    lmd_product_block block = {.out = out,
-                               .out_stride = O,
-                               .in = in,
-                               .W = run->W->packed + (size_t)column * C,
-                               .M = LMD_LINEAR_ROWS,
-                               .n = round_up(columns, LMD_LANES),
-                               .C = run->W->C,
-                               .chunk = LMD_LINEAR_CHUNK,
-                               .scratch = panel};
-    const bool is_whole = rows == block.M && columns == block.n;
-    if (!is_whole) {
-        memcpy(copy, in, (size_t)rows * C * sizeof *copy);
-        memset(copy + (size_t)rows * C, 0, (size_t)(block.M - rows) * C * sizeof *copy);
-        block.in = copy;
-        block.out = results;
-        block.out_stride = (size_t)block.n;
+    const int row = item % run->n_blocks * run->item_rows;
+    const int column = item / run->n_blocks * run->columns;
+    const int rows = smaller_of(run->rows - row, run->item_rows);
+    const int columns = smaller_of(run->W->O - column, run->columns);
+    float *out = run->out + (size_t)(run->first + row) * O + column;
+    const lmd_product_block block = {
+        .out = out,
+        .out_stride = O,
+        .in = run->kernel->rows + (size_t)row * C,
+        .W = run->W->packed + (size_t)column * C,
+        .M = rows,
+        .n = columns,
+        .C = run->W->C,
+        .chunk = lmd_product_chunk(run->W->C, LMD_LINEAR_CHUNK),
+        .shape_M = lmd_product_shape_rows(product, rows, LMD_LIBRARY_ROWS),
+        .shape_n = smaller_of(run->columns, round_up(columns, LMD_PANEL_COLUMNS)),
+        .scratch = lmd_kernel_scratch(run->kernel, member)};
+    product->run(run->kernel->vector, &block);
+    for (size_t i = 0; run->bias != NULL && i < (size_t)rows; i++) {
+        run->kernel->vector->add(out + i * O, out + i * O, run->bias + column,
+                                 (size_t)columns);
     }
-    run->kernel->product(run->kernel->vector, &block);
-    for (size_t row = 0; row < (size_t)rows; row++) {
-        if (!is_whole) {
-            memcpy(out + row * O, results + row * block.out_stride,
-                   (size_t)columns * sizeof *out);
-        }
-        if (run->bias != NULL) {
-            run->kernel->vector->add(out + row * O, out + row * O, run->bias + column,
-                                     (size_t)columns);
+}
+
+/* How the packed rows and the columns are shared out. */
+static void choose_items(linear_run *run)
+{
+    const lmd_product *product = run->kernel->product;
+    const int O = run->W->O;
+    if (product->is_fixed) {
+        run->item_rows = LMD_LIBRARY_ROWS;
+        run->columns =
+            round_up(parts(O, parts(O, LMD_LIBRARY_COLUMNS)), LMD_PANEL_COLUMNS);
+    } else {
+        const int wanted = ITEMS_OF_MEMBER * lmd_team_size(run->kernel->team);
+        run->item_rows =
+            round_up(parts(run->rows, parts(run->rows, ITEM_ROWS)), product->tile_rows);
+        run->columns = ITEM_PANELS * LMD_PANEL_COLUMNS;
+        while (run->columns > LMD_PANEL_COLUMNS &&
+               parts(run->rows, run->item_rows) * parts(O, run->columns) < wanted) {
+            run->columns /= 2;
         }
     }
+    run->n_blocks = parts(run->rows, run->item_rows);
 }
 
 void lmd_kernel_linear(lmd_kernel *kernel, float *out, const float *in,
                        const lmd_matrix *W, const float *bias, int T)
 {
     assert(W->C <= kernel->max_C);
-    const int n_tiles = (W->O + LMD_TILE_COLUMNS - 1) / LMD_TILE_COLUMNS;
-    linear_run run = {.kernel = kernel,
-                      .out = out,
-                      .in = in,
-                      .bias = bias,
-                      .W = W,
-                      .T = T,
-                      .n_tiles = n_tiles,
-                      .tile_columns =
-                          round_up((W->O + n_tiles - 1) / n_tiles, LMD_LANES)};
-    const int n_blocks = (T + LMD_LINEAR_ROWS - 1) / LMD_LINEAR_ROWS;
-    lmd_team_run(kernel->team, n_blocks * n_tiles, linear_item, &run);
+    const lmd_product *product = kernel->product;
+    linear_run run = {.kernel = kernel, .out = out, .in = in, .bias = bias, .W = W};
+    const int unit = product->is_fixed ? LMD_LIBRARY_ROWS : product->tile_rows;
+    const int most = (int)packed_rows(W->C) / unit * unit;
+    const int step = round_up(parts(T, parts(T, most)), unit);
+    for (run.first = 0; run.first < T; run.first += step) {
+        run.rows = smaller_of(T - run.first, step);
+        choose_items(&run);
+        const int padded = round_up(run.rows, unit);
+        lmd_team_run(kernel->team, padded / product->tile_rows, pack_item, &run);
+        lmd_team_run(kernel->team, run.n_blocks * parts(W->O, run.columns), linear_item,
+                     &run);
+    }
 }

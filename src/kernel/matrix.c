@@ -1,18 +1,20 @@
-/* Weight matrices: rows as they are, padded with zero rows to a multiple of 16, so that a
- * product's tiles are whole vectors. A later tile kernel packs otherwise; nobody outside
- * this room sees the difference. */
+/* Weight matrices: panels of 32 rows of W, one channel after the other (kernel_inside.h),
+ * the last panel filled up with zeros. One layout for all products, so that it can be
+ * decided before anybody knows which one runs. */
 #include <assert.h>
 #include <string.h>
 #include "kernel_inside.h"
 
+enum { PANEL = LMD_PANEL_COLUMNS };
+
 static size_t padded_rows(int O)
 {
-    return ((size_t)O + LMD_LANES - 1) / LMD_LANES * LMD_LANES;
+    return ((size_t)O + PANEL - 1) / PANEL * PANEL;
 }
 
 size_t lmd_matrix_bytes(int O, int C)
 {
-    return padded_rows(O) * (size_t)C * sizeof(float); // 16 floats are 64 bytes
+    return padded_rows(O) * (size_t)C * sizeof(float); // 32 floats are 128 bytes
 }
 
 void lmd_matrix_bind(lmd_matrix *matrix, int O, int C, void *memory)
@@ -21,20 +23,32 @@ void lmd_matrix_bind(lmd_matrix *matrix, int O, int C, void *memory)
     *matrix = (lmd_matrix){.O = O, .C = C, .packed = memory};
 }
 
+/* The first channel of a row; the others follow PANEL floats apart. */
+static float *row_start(const lmd_matrix *matrix, size_t row)
+{
+    return matrix->packed + row / PANEL * PANEL * (size_t)matrix->C + row % PANEL;
+}
+
 void lmd_matrix_clear_padding(lmd_matrix *matrix)
 {
-    const size_t O = (size_t)matrix->O, C = (size_t)matrix->C;
-    memset(matrix->packed + O * C, 0, (padded_rows(matrix->O) - O) * C * sizeof(float));
+    const size_t O = (size_t)matrix->O, n = padded_rows(matrix->O) - O;
+    for (size_t c = 0; n > 0 && c < (size_t)matrix->C; c++) {
+        memset(row_start(matrix, O) + c * PANEL, 0, n * sizeof(float));
+    }
 }
 
 void lmd_matrix_put_row(lmd_matrix *matrix, int row, const float *in)
 {
-    const size_t C = (size_t)matrix->C;
-    memcpy(matrix->packed + (size_t)row * C, in, C * sizeof *in);
+    float *out = row_start(matrix, (size_t)row);
+    for (size_t c = 0; c < (size_t)matrix->C; c++) {
+        out[c * PANEL] = in[c];
+    }
 }
 
 void lmd_matrix_get_row(const lmd_matrix *matrix, int row, float *out)
 {
-    const size_t C = (size_t)matrix->C;
-    memcpy(out, matrix->packed + (size_t)row * C, C * sizeof *out);
+    const float *in = row_start(matrix, (size_t)row);
+    for (size_t c = 0; c < (size_t)matrix->C; c++) {
+        out[c] = in[c * PANEL];
+    }
 }

@@ -1,49 +1,134 @@
-/* The products: what a later, hand-written tile kernel replaces.
+/* Products that every machine has: OpenBLAS and plain C, and how rows are packed.
  *
- * OpenBLAS is called on blocks of fixed shape. It packs both operands at every call, so
- * it wants many rows (measured on AVX-512: 112 rows 46 % of peak, 256 rows 55 %, 512 rows
- * 60-65 %). Some of its kernels round a row at a block's edge otherwise than one inside
- * (Haswell's), others don't (SkylakeX's); hence the self-test, and a product of plain C.
+ * OpenBLAS is called on blocks of fixed shape, since the bits of some of its kernels
+ * depend on it; what is smaller is filled up in scratch. It packs both operands at every
+ * call, so it wants many rows (measured on AVX-512: 112 rows 46 % of peak, 256 rows 55 %,
+ * 512 rows 60-65 %). Some of its kernels round a row at a block's edge otherwise than one
+ * inside (Haswell's), others don't (SkylakeX's); hence the self-test (product_fair.c).
  */
 #include <string.h>
 #include <cblas.h>
-#include <lmdepth/base/memory.h>
 #include "kernel_inside.h"
 
-void lmd_product_blas(const lmd_vector_table *vector, const lmd_product_block *block)
+enum { PANEL = LMD_PANEL_COLUMNS };
+
+/* ---- rows ---- */
+
+static int up(int n, int unit)
 {
-    (void)vector;
-    const int chunk = block->chunk > 0 ? block->chunk : block->C;
-    for (int first = 0; first < block->C; first += chunk) {
-        const int left = block->C - first;
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, block->M, block->n,
-                    left < chunk ? left : chunk, 1.0f, block->in + first, block->C,
-                    block->W + first, block->C, first == 0 ? 0.0f : 1.0f, block->out,
-                    (int)block->out_stride);
+    return (n + unit - 1) / unit * unit;
+}
+
+int lmd_product_shape_rows(const lmd_product *product, int M, int most)
+{
+    return product->is_fixed ? most : up(M, product->tile_rows);
+}
+
+int lmd_product_chunk(int C, int most)
+{
+    const int parts = (C + most - 1) / most;
+    return up((C + parts - 1) / parts, 8);
+}
+
+void lmd_product_put_row(const lmd_product *product, float *tiles, int row, int C,
+                         const float *in)
+{
+    const size_t unit = (size_t)product->tile_rows, i = (size_t)row;
+    float *out = tiles + i / unit * unit * (size_t)C + i % unit;
+    for (size_t c = 0; c < (size_t)C; c++) {
+        out[c * unit] = in[c];
     }
 }
 
-void lmd_product_plain(const lmd_vector_table *vector, const lmd_product_block *block)
+typedef float four __attribute__((vector_size(16)));
+
+/* Channels [c, c + 4) of four rows. */
+static inline void put_four(float *out, size_t unit, const float *in, size_t C)
 {
-    const size_t C = (size_t)block->C;
-    lmd_panel panel = {.a = block->in,
-                       .b = block->scratch,
-                       .out_stride = block->out_stride,
-                       .a_stride = C,
-                       .b_stride = LMD_LANES,
-                       .M = block->M,
-                       .C = block->C};
-    for (int column = 0; column < block->n; column += LMD_LANES) {
-        const float *W = block->W + (size_t)column * C;
-        for (int l = 0; l < LMD_LANES; l++) {
-            for (size_t c = 0; c < C; c++) {
-                block->scratch[c * LMD_LANES + (size_t)l] = W[(size_t)l * C + c];
-            }
-        }
-        panel.out = block->out + column;
-        vector->panel(&panel);
+    four rows[4];
+    for (size_t i = 0; i < 4; i++) {
+        memcpy(&rows[i], in + i * C, sizeof rows[i]);
+    }
+    const four a = __builtin_shufflevector(rows[0], rows[1], 0, 4, 1, 5);
+    const four b = __builtin_shufflevector(rows[2], rows[3], 0, 4, 1, 5);
+    const four c = __builtin_shufflevector(rows[0], rows[1], 2, 6, 3, 7);
+    const four d = __builtin_shufflevector(rows[2], rows[3], 2, 6, 3, 7);
+    const four columns[4] = {__builtin_shufflevector(a, b, 0, 1, 4, 5),
+                             __builtin_shufflevector(a, b, 2, 3, 6, 7),
+                             __builtin_shufflevector(c, d, 0, 1, 4, 5),
+                             __builtin_shufflevector(c, d, 2, 3, 6, 7)};
+    for (size_t i = 0; i < 4; i++) {
+        memcpy(out + i * unit, &columns[i], sizeof columns[i]);
     }
 }
+
+void lmd_product_put_tile(const lmd_product *product, float *tile, const float *in, int n,
+                          int C)
+{
+    const size_t unit = (size_t)product->tile_rows, width = (size_t)C;
+    size_t done = 0; // channels
+    if ((size_t)n == unit && unit >= 4) {
+        for (size_t i = 0; i < unit; i += 4) { // the last four may overlap others
+            const size_t row = i + 4 <= unit ? i : unit - 4;
+            for (done = 0; done + 4 <= width; done += 4) {
+                put_four(tile + done * unit + row, unit, in + row * width + done, width);
+            }
+        }
+    } else if ((size_t)n == unit && unit == 1) {
+        memcpy(tile, in, width * sizeof *tile);
+        done = width;
+    } else {
+        memset(tile, 0, unit * width * sizeof *tile);
+    }
+    for (size_t i = 0; i < (size_t)n; i++) {
+        for (size_t c = done; c < width; c++) {
+            tile[c * unit + i] = in[i * width + c];
+        }
+    }
+}
+
+/* ---- OpenBLAS ---- */
+
+/* Channels [first, first + n) of all panels as rows of shape_n. */
+static void unpack_part(const lmd_product_block *block, float *out, int first, int n)
+{
+    const size_t width = (size_t)block->shape_n;
+    for (size_t column = 0; column < width; column += PANEL) {
+        const float *panel = block->W + column * (size_t)block->C + (size_t)first * PANEL;
+        const bool is_there = column < (size_t)block->n;
+        for (size_t c = 0; c < (size_t)n; c++) {
+            if (is_there) {
+                memcpy(out + c * width + column, panel + c * PANEL, PANEL * sizeof *out);
+            } else {
+                memset(out + c * width + column, 0, PANEL * sizeof *out);
+            }
+        }
+    }
+}
+
+static void run_blas(const lmd_vector_table *vector, const lmd_product_block *block)
+{
+    (void)vector;
+    const bool is_whole = block->M == block->shape_M && block->n == block->shape_n;
+    float *results = is_whole ? block->out : block->scratch;
+    const int stride = is_whole ? (int)block->out_stride : block->shape_n;
+    float *part = block->scratch + LMD_LIBRARY_ROWS * LMD_LIBRARY_COLUMNS;
+    for (int first = 0; first < block->C; first += block->chunk) {
+        const int left = block->C - first;
+        const int n = left < block->chunk ? left : block->chunk;
+        unpack_part(block, part, first, n);
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, block->shape_M,
+                    block->shape_n, n, 1.0f, block->in + first, block->C, part,
+                    block->shape_n, first == 0 ? 0.0f : 1.0f, results, stride);
+    }
+    for (size_t row = 0; !is_whole && row < (size_t)block->M; row++) {
+        memcpy(block->out + row * block->out_stride, results + row * (size_t)stride,
+               (size_t)block->n * sizeof *results);
+    }
+}
+
+const lmd_product lmd_product_blas = {
+    .name = "blas", .run = run_blas, .tile_rows = 1, .is_fixed = true};
 
 const char *lmd_product_blas_core(void)
 {
@@ -66,92 +151,30 @@ void lmd_product_blas_single_thread(void)
     openblas_set_num_threads(1);
 }
 
-/* ---- the self-test ---- */
+/* ---- plain C ---- */
 
-/* Numbers in [-1, 1) with full mantissas: SplitMix64 of the index. */
-static void fill_numbers(float *x, size_t n, uint64_t seed)
+/* Sixteen columns; scratch takes those that out has no room for. */
+static void run_plain(const lmd_vector_table *vector, const lmd_product_block *block)
 {
-    for (size_t i = 0; i < n; i++) {
-        uint64_t h = (seed << 40) + i * 0x9e3779b97f4a7c15u;
-        h = (h ^ (h >> 30)) * 0xbf58476d1ce4e5b9u;
-        h = (h ^ (h >> 27)) * 0x94d049bb133111ebu;
-        x[i] = (float)(int32_t)(h >> 32) * 0x1p-31f;
-    }
-}
-
-static bool all_equal(const float *x, size_t n)
-{
-    for (size_t i = 1; i < n; i++) {
-        if (memcmp(&x[i], &x[0], sizeof *x) != 0) {
-            return false;
+    lmd_panel panel = {.a = block->in,
+                       .a_stride = (size_t)block->C,
+                       .b_stride = PANEL,
+                       .M = block->M,
+                       .C = block->C};
+    for (int column = 0; column < block->n; column += LMD_LANES) {
+        const size_t place = (size_t)column / PANEL * PANEL;
+        panel.b = block->W + place * (size_t)block->C + (size_t)column - place;
+        const int left = block->n - column;
+        const bool is_whole = left >= LMD_LANES;
+        panel.out = is_whole ? block->out + column : block->scratch;
+        panel.out_stride = is_whole ? block->out_stride : LMD_LANES;
+        vector->panel(&panel);
+        for (size_t row = 0; !is_whole && row < (size_t)block->M; row++) {
+            memcpy(block->out + row * block->out_stride + column,
+                   block->scratch + row * LMD_LANES, (size_t)left * sizeof(float));
         }
     }
-    return true;
 }
 
-/* First with all rows equal and all columns equal: every place must give the same bits.
- * Then the same row and column once more, each among strangers. */
-static bool is_shape_fair(lmd_product *product, const lmd_vector_table *vector,
-                          const lmd_product_block *block, float *in, float *W)
-{
-    const size_t C = (size_t)block->C, M = (size_t)block->M, n = (size_t)block->n;
-    fill_numbers(in, C, 1);
-    fill_numbers(W, C, 2);
-    for (size_t row = 1; row < M; row++) {
-        memcpy(in + row * C, in, C * sizeof *in);
-    }
-    for (size_t row = 1; row < n; row++) {
-        memcpy(W + row * C, W, C * sizeof *W);
-    }
-    product(vector, block);
-    if (!all_equal(block->out, M * n)) {
-        return false;
-    }
-    const float expected = block->out[0];
-    const size_t row = M / 3, column = n / 3;
-    fill_numbers(in, row * C, 3);
-    fill_numbers(in + (row + 1) * C, (M - row - 1) * C, 4);
-    fill_numbers(W, column * C, 5);
-    fill_numbers(W + (column + 1) * C, (n - column - 1) * C, 6);
-    product(vector, block);
-    return memcmp(&block->out[row * n + column], &expected, sizeof expected) == 0;
-}
-
-bool lmd_product_is_fair(lmd_product *product, const lmd_vector_table *vector, int max_C)
-{
-    // {M, n, C, chunk}: the decoder's and linear's shapes; C = 0 stands for max_C.
-    static const int shapes[][4] = {
-        {480, LMD_TILE_COLUMNS, 0},
-        {480, LMD_TILE_COLUMNS, 64},
-        {LMD_DECODE_ROWS, LMD_TILE_COLUMNS, 576},
-        {LMD_DECODE_TOKENS, LMD_TILE_COLUMNS, 576},
-        {LMD_DECODE_TOKENS, LMD_TILE_COLUMNS, 16},
-        {LMD_LINEAR_ROWS, LMD_TILE_COLUMNS, 576, LMD_LINEAR_CHUNK},
-        {LMD_LINEAR_ROWS, 288, 576, LMD_LINEAR_CHUNK},
-        {LMD_LINEAR_ROWS, 16, 576, LMD_LINEAR_CHUNK},
-        {LMD_LINEAR_ROWS, 16, 64, LMD_LINEAR_CHUNK}};
-    const size_t C = (size_t)max_C;
-    float *in = lmd_memory_new_aligned(LMD_DECODE_ROWS * C, sizeof *in);
-    float *W = lmd_memory_new_aligned(LMD_TILE_COLUMNS * C, sizeof *W);
-    float *scratch = lmd_memory_new_aligned(LMD_LANES * C, sizeof *scratch);
-    float *out = lmd_memory_new_aligned((size_t)LMD_DECODE_ROWS * LMD_TILE_COLUMNS, 4);
-    bool is_fair = true;
-    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0] && is_fair; i++) {
-        const int width = shapes[i][2] == 0 ? max_C : shapes[i][2];
-        const lmd_product_block block = {.out = out,
-                                         .out_stride = (size_t)shapes[i][1],
-                                         .in = in,
-                                         .W = W,
-                                         .M = shapes[i][0],
-                                         .n = shapes[i][1],
-                                         .C = width,
-                                         .chunk = shapes[i][3],
-                                         .scratch = scratch};
-        is_fair = width > max_C || is_shape_fair(product, vector, &block, in, W);
-    }
-    lmd_memory_free(out);
-    lmd_memory_free(scratch);
-    lmd_memory_free(W);
-    lmd_memory_free(in);
-    return is_fair;
-}
+const lmd_product lmd_product_plain = {
+    .name = "plain", .arithmetic = "f32; plain C", .run = run_plain, .tile_rows = 1};

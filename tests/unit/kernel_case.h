@@ -30,15 +30,43 @@ static inline float *case_numbers(size_t n, uint64_t seed, float scale)
     return x;
 }
 
-/* A kernel with its own team; `is_plain` takes the product of plain C. */
-static inline lmd_kernel *case_kernel(int threads, int max_C, bool is_plain)
+/* All products that this processor can run, then NULL. A program of tests runs each of
+ * its tests with each of them; LMDEPTH_KERNEL leaves one. */
+static inline const lmd_product *case_product(int i)
+{
+    const lmd_product *const *tiles = lmd_product_tiles();
+    int n = 0;
+    while (tiles[n] != NULL) {
+        n++;
+    }
+    return i < n        ? tiles[i]
+           : i == n     ? &lmd_product_blas
+           : i == n + 1 ? &lmd_product_plain
+                        : NULL;
+}
+
+/* The one that case_kernel takes; NULL for lmd_kernel_new's choice. */
+static const lmd_product *case_forced;
+
+/* A kernel with its own team. */
+static inline lmd_kernel *case_kernel(int threads, int max_C)
 {
     lmd_kernel *kernel = lmd_kernel_new(lmd_team_new(threads), max_C);
-    if (is_plain) {
-        kernel->product = lmd_product_plain;
+    if (case_forced != NULL && lmd_product_is_fair(case_forced, kernel->vector, max_C)) {
+        kernel->product = case_forced;
     }
     return kernel;
 }
+
+/* Runs the group once with each product. */
+#define CASE_RUN_WITH_EACH_PRODUCT(tests, failures)                                      \
+    do {                                                                                 \
+        for (int i_ = 0; (case_forced = case_product(i_)) != NULL; i_++) {               \
+            print_message("product %s\n", case_forced->name);                            \
+            (failures) +=                                                                \
+                cmocka_run_group_tests_name(case_forced->name, tests, NULL, NULL);       \
+        }                                                                                \
+    } while (0)
 
 static inline void case_free(lmd_kernel *kernel)
 {

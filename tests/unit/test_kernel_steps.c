@@ -5,7 +5,7 @@ static void norm_is_right(void **state)
 {
     (void)state;
     enum { T = 37, C = 45 };
-    lmd_kernel *kernel = case_kernel(3, C, false);
+    lmd_kernel *kernel = case_kernel(3, C);
     float *x = case_numbers((size_t)T * C, 1, 3.0f), *weight = case_numbers(C, 2, 1.0f);
     float *out = case_numbers((size_t)T * C, 3, 1.0f);
     lmd_kernel_rms_norm(kernel, out, x, weight, 1e-5, T, C);
@@ -35,7 +35,7 @@ static void rotation_is_right(void **state)
 {
     (void)state;
     enum { T = 19, H = 3, D = 10, STRIDE = 33, PLACES = 5 };
-    lmd_kernel *kernel = case_kernel(2, 8, false);
+    lmd_kernel *kernel = case_kernel(2, 8);
     float *x = case_numbers((size_t)T * STRIDE, 1, 1.0f);
     float *old = case_numbers((size_t)T * STRIDE, 1, 1.0f);
     float *cosines = case_numbers(PLACES * D / 2, 2, 1.0f);
@@ -70,7 +70,7 @@ static void gate_and_sum_are_right(void **state)
 {
     (void)state;
     enum { T = 33, F = 21 };
-    lmd_kernel *kernel = case_kernel(2, 8, false);
+    lmd_kernel *kernel = case_kernel(2, 8);
     float *gate = case_numbers((size_t)T * F, 1, 30.0f);
     float *up = case_numbers((size_t)T * F, 2, 1.0f);
     gate[5] = -200.0f;
@@ -168,7 +168,7 @@ static void attention_is_right(void **state)
     static const int all_heads[][3] = {{1, 1, 64}, {6, 2, 10}, {4, 4, 17}};
     static const int32_t starts[] = {0, 1, 64, 65, 64 + 130, 200, 200};
     for (int i = 0; i < 3; i++) {
-        lmd_kernel *kernel = case_kernel(2, 64, false);
+        lmd_kernel *kernel = case_kernel(2, 64);
         pack p = make_pack(200, all_heads[i]);
         lmd_kernel_attention(kernel, p.out, p.q, p.k, p.v, starts, 6, all_heads[i], 0.3f);
         for (int prompt = 0; prompt < 6; prompt++) {
@@ -188,7 +188,7 @@ static void a_prompt_alone_has_the_bits_it_has_in_a_pack(void **state)
     (void)state;
     static const int heads[] = {6, 2, 10};
     static const int32_t starts[] = {0, 3, 3 + 77, 3 + 77 + 129};
-    lmd_kernel *one = case_kernel(1, 60, false), *five = case_kernel(5, 60, false);
+    lmd_kernel *one = case_kernel(1, 60), *five = case_kernel(5, 60);
     pack p = make_pack(starts[3], heads);
     p.k[0] = NAN; // of the first prompt, and no other may notice
     lmd_kernel_attention(five, p.out, p.q, p.k, p.v, starts, 3, heads, 0.3f);

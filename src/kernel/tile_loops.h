@@ -1,0 +1,96 @@
+/* The loops around a tile kernel, the same for every instruction set. The file that
+ * includes this sets TILE_ROWS and defines tile() for a `tile_task`.
+ *
+ * Order: parts of C, then panels, then tiles of rows. A panel's part (288 x 32 floats)
+ * stays in the first-level cache while all tiles of rows pass by; their part (448 rows x
+ * 288) and the results stay in the second-level cache. While a panel is in use its
+ * successor's lines are asked for, some with each tile, so that the weights, which come
+ * from memory, are there in time.
+ */
+#ifndef TILE_LOOPS_H
+#define TILE_LOOPS_H
+
+#include "kernel_inside.h"
+
+/* out (TILE_ROWS, 32) = a (C, TILE_ROWS)^T b (C, 32), added to out if `add`. Every
+ * element is one chain of fused multiply-adds from 0, then one addition. */
+typedef struct tile_task {
+    const float *a, *b;
+    float *out;
+    size_t out_stride;
+    int C;
+    bool add;
+} tile_task;
+
+static void tile(const tile_task *task);
+
+enum { PANEL = LMD_PANEL_COLUMNS, LINE = 16 /* floats of a cache line */ };
+
+/* A tile at the edge: the kernel computes all of it, out gets what it has room for. */
+static void edge_tile(const tile_task *task, int rows, int columns)
+{
+    float results[TILE_ROWS * PANEL];
+    tile_task whole = *task;
+    whole.out = results;
+    whole.out_stride = PANEL;
+    whole.add = false;
+    tile(&whole);
+    for (int i = 0; i < rows; i++) {
+        float *out = task->out + (size_t)i * task->out_stride;
+        for (int j = 0; j < columns; j++) {
+            const float x = results[i * PANEL + j];
+            out[j] = task->add ? out[j] + x : x;
+        }
+    }
+}
+
+/* Asks for share `part` of `parts` of n floats. */
+static void fetch_share(const float *next, size_t n, int part, int parts)
+{
+    const size_t lines = n / LINE;
+    const size_t end = lines * ((size_t)part + 1) / (size_t)parts;
+    for (size_t line = lines * (size_t)part / (size_t)parts; line < end; line++) {
+        __builtin_prefetch(next + line * LINE, 0, 2);
+    }
+}
+
+/* All rows times one panel, channels [first, first + n). */
+static void panel_part(const lmd_product_block *block, int column, int first, int n)
+{
+    const size_t C = (size_t)block->C;
+    const int left = block->n - column;
+    const int columns = left < PANEL ? left : PANEL;
+    const int parts = (block->M + TILE_ROWS - 1) / TILE_ROWS;
+    tile_task task = {.b = block->W + (size_t)column * C + (size_t)first * PANEL,
+                      .out_stride = block->out_stride,
+                      .C = n,
+                      .add = first > 0};
+    for (int part = 0; part < parts; part++) {
+        const size_t row = (size_t)part * TILE_ROWS;
+        const int rows = block->M - (int)row;
+        task.a = block->in + row * C + (size_t)first * TILE_ROWS;
+        task.out = block->out + row * block->out_stride + column;
+        if (left > PANEL) {
+            fetch_share(task.b + C * PANEL, (size_t)n * PANEL, part, parts);
+        }
+        if (rows >= TILE_ROWS && columns == PANEL) {
+            tile(&task);
+        } else {
+            edge_tile(&task, rows < TILE_ROWS ? rows : TILE_ROWS, columns);
+        }
+    }
+}
+
+static void run(const lmd_vector_table *vector, const lmd_product_block *block)
+{
+    (void)vector;
+    for (int first = 0; first < block->C; first += block->chunk) {
+        const int left = block->C - first;
+        const int n = left < block->chunk ? left : block->chunk;
+        for (int column = 0; column < block->n; column += PANEL) {
+            panel_part(block, column, first, n);
+        }
+    }
+}
+
+#endif

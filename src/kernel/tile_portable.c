@@ -1,0 +1,8 @@
+/* Which tile kernels this processor can run: any but x86-64. */
+#include "kernel_inside.h"
+
+const lmd_product *const *lmd_product_tiles(void)
+{
+    static const lmd_product *const tiles[] = {NULL};
+    return tiles;
+}

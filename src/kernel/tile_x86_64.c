@@ -1,0 +1,14 @@
+/* Which tile kernels this processor can run: x86-64. */
+#include "tile_x86_64.h"
+
+const lmd_product *const *lmd_product_tiles(void)
+{
+    static const lmd_product *const tiles[] = {&lmd_product_avx512, &lmd_product_avx2,
+                                               NULL};
+    __builtin_cpu_init();
+    const bool has_fma = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    if (lmd_vector_has_avx512() && has_fma) {
+        return tiles;
+    }
+    return has_fma ? tiles + 1 : tiles + 2;
+}
