@@ -73,6 +73,7 @@ void lmd_corpus_close(lmd_corpus *corpus); /* accepts NULL */
 int lmd_corpus_files(const lmd_corpus *corpus);
 const char *lmd_corpus_file(const lmd_corpus *corpus, int file);
 const char *lmd_corpus_file_format(const lmd_corpus *corpus, int file);
+int lmd_corpus_file_source(const lmd_corpus *corpus, int file); /* index of its source */
 uint64_t lmd_corpus_file_bytes(const lmd_corpus *corpus, int file); /* as stored */
 int lmd_corpus_units(const lmd_corpus *corpus);
 uint64_t lmd_corpus_unit_bytes(const lmd_corpus *corpus, int unit); /* as stored */
@@ -150,7 +151,14 @@ lmd_status lmd_spool_collect(lmd_spool **out, const lmd_corpus *corpus,
                              const lmd_policy *policy, lmd_preparer *preparer,
                              const char *folder);
 
-/* The index as bytes (for other ranks and for the file `<folder>/index`) and back; bytes
+/* Name of the file that holds the index in the folder. */
+#define LMD_SPOOL_INDEX "spool.index"
+
+/* Removes the spool in a folder, and the folder if it holds nothing else. Files that are
+ * not a spool's stay; a folder that is not there is no error. LMD_RESOURCE. */
+lmd_status lmd_spool_clear(const char *folder);
+
+/* The index as bytes (for other ranks and for the file LMD_SPOOL_INDEX) and back; bytes
  * are checked. `folder` is where the chunks lie. `fingerprint` is any text, compared by
  * the caller to find out whether a spool fits. */
 void lmd_spool_write_index(const lmd_spool *spool, const char *fingerprint,

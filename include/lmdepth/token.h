@@ -82,7 +82,7 @@ lmd_status lmd_token_encode(lmd_encoder *encoder, const char *text, size_t n_byt
 /* How frequent each id of a vocabulary is (method 2.1): rank 1 is the most frequent,
  * equal counts in order of id; ids that never occur and, unless kept, special ones have
  * rank 0. Bands: number 0 is `unranked` [0, 1), then ranks between lower edges at the
- * sorted union of the powers of two and 10^k + 1 that do not exceed V; the last band ends
+ * sorted union of the powers of two and 10^k + 1 below V (and 1); the last band ends
  * at V + 1. */
 typedef struct lmd_frequency {
     int V;           /* rows of the unembedding */
@@ -96,6 +96,9 @@ typedef struct lmd_frequency {
 /* From counts (V), copied. `keep_specials`: frequency.specials: keep. */
 lmd_frequency *lmd_frequency_new(int V, const int64_t *counts,
                                  const lmd_tokenizer *tokenizer, bool keep_specials);
+/* Bands of a vocabulary of V, for planning. */
+int lmd_frequency_count_bands(int V);
+
 void lmd_frequency_free(lmd_frequency *frequency); /* accepts NULL */
 
 /* Reads counts (V) of a frequency file: the depth paper's JSON {"<id>": {"count": n,

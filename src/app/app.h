@@ -53,6 +53,10 @@ void lmd_job_arguments_clear(lmd_job_arguments *arguments);
 /* --help-job: prints the table of keys on standard output; true when it did. */
 bool lmd_arguments_help_job(const lmd_job_arguments *arguments);
 
+/* Is this the first process of a launched job? By the launchers' variables, for before
+ * MPI has been started. */
+bool lmd_arguments_is_first_process(void);
+
 /* Prints the last status message as an error and returns the exit code. */
 int lmd_arguments_fail(lmd_status status);
 
@@ -77,7 +81,9 @@ typedef struct lmd_inputs {
     lmd_selection selection;
     int32_t *states; /* (L) observed */
     int L;
-    int wants; /* LMD_DECODE_* */
+    int wants;                 /* LMD_DECODE_* */
+    int64_t *frequency_counts; /* (V) of the frequency file; NULL: from the corpus */
+    char frequency_sha256[LMD_SHA256_HEX]; /* of that file; "" */
 } lmd_inputs;
 
 /* Pure but for reading files; no MPI. Statuses and messages as interface 1.1. */
@@ -150,18 +156,27 @@ void lmd_progress_end(lmd_progress *progress);
 
 /* ---- provenance.c ---- */
 
+/* sha256 of the model's files; "" for what there is not. */
+typedef struct lmd_model_hashes {
+    char weights[LMD_SHA256_HEX], config[LMD_SHA256_HEX];
+} lmd_model_hashes;
+
+/* A line for each file of the corpus, with all that decides how it is read, appended. */
+void lmd_provenance_append_corpus(const lmd_inputs *inputs,
+                                  char (*file_hashes)[LMD_SHA256_HEX], lmd_text *text);
+
 /* Hash of all that determines the result. Caller frees. */
-char *lmd_provenance_fingerprint(const lmd_inputs *inputs, const char *model_sha256,
+char *lmd_provenance_fingerprint(const lmd_inputs *inputs, const lmd_model_hashes *model,
                                  char (*file_hashes)[LMD_SHA256_HEX],
-                                 const char *frequency_sha256, const char *arithmetic,
-                                 lmd_part part);
+                                 const char *arithmetic, lmd_part part);
 
 typedef struct lmd_provenance {
     const lmd_inputs *inputs;
     const lmd_prepared *prepared;
     const lmd_computed *computed;
     const lmd_session *session;
-    const char *fingerprint, *arithmetic, *model_sha256, *command_line;
+    const char *fingerprint, *arithmetic, *command_line;
+    const lmd_model_hashes *model_hashes;
     int threads;
     lmd_part part;
 } lmd_provenance;
@@ -190,13 +205,8 @@ typedef struct lmd_memory_plan {
     double engine;   /* bytes a rank: states, scratch, last-state logits */
 } lmd_memory_plan;
 
-/* Bands of a vocabulary of usual size: before the preparation the plan reckons with
- * these. */
-enum { LMD_PLAN_BANDS = 24 };
-
-/* `n_groups` and `n_bands` as far as known. */
-lmd_memory_plan lmd_plan_memory(const lmd_inputs *inputs, int threads, int n_groups,
-                                int n_bands);
+/* `n_groups` as far as known. */
+lmd_memory_plan lmd_plan_memory(const lmd_inputs *inputs, int threads, int n_groups);
 
 /* ---- the subcommands: argv[0] is the command's name; the exit code is returned ---- */
 

@@ -7,8 +7,7 @@
 
 #include "app.h"
 
-/* The launchers' variables for a process's rank, before MPI has been started. */
-static bool is_first_process(void)
+bool lmd_arguments_is_first_process(void)
 {
     static const char *const variables[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK",
                                             "PMI_RANK", "SLURM_PROCID"};
@@ -21,11 +20,30 @@ static bool is_first_process(void)
     return true;
 }
 
+/* Would argp print help and exit? A silent parser does not know these options. */
+static bool asks_for_help(int argc, char **argv)
+{
+    static const char *const options[] = {"--help", "-?", "--usage"};
+    for (int i = 1; i < argc; i++) {
+        for (size_t k = 0; k < sizeof options / sizeof options[0]; k++) {
+            if (strcmp(argv[i], options[k]) == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 bool lmd_arguments_parse(const struct argp *argp, int argc, char **argv, void *input,
                          int *code)
 {
+    const bool is_first = lmd_arguments_is_first_process();
+    if (!is_first && asks_for_help(argc, argv)) {
+        *code = LMD_OK;
+        return false;
+    }
     // argp prints and exits by itself; the others must be silent but end alike.
-    const unsigned flags = is_first_process() ? 0 : ARGP_SILENT;
+    const unsigned flags = is_first ? 0 : ARGP_SILENT;
     const error_t error = argp_parse(argp, argc, argv, flags, NULL, input);
     *code = error == 0 ? LMD_OK : LMD_USAGE;
     return error == 0;
@@ -33,7 +51,7 @@ bool lmd_arguments_parse(const struct argp *argp, int argc, char **argv, void *i
 
 int lmd_arguments_fail(lmd_status status)
 {
-    if (status != LMD_OK && is_first_process()) {
+    if (status != LMD_OK && lmd_arguments_is_first_process()) {
         lmd_log_error("%s", lmd_status_message());
     }
     return status;
@@ -153,6 +171,9 @@ bool lmd_arguments_help_job(const lmd_job_arguments *arguments)
         return false;
     }
     lmd_text help = {0};
+    if (!lmd_arguments_is_first_process()) {
+        return true;
+    }
     lmd_job_help(&help);
     fputs(lmd_text_string(&help), stdout);
     lmd_text_clear(&help);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <jansson.h>
 
@@ -133,7 +134,7 @@ static lmd_status look_at_corpus(const lmd_inputs *inputs, lmd_look *look)
     lmd_spool_close(spool);
     lmd_preparer_free(preparer);
     lmd_team_free(team);
-    const lmd_status removed = lmd_file_remove_tree(folder);
+    const lmd_status removed = lmd_spool_clear(folder);
     lmd_memory_free(folder);
     return status == LMD_OK ? removed : status;
 }
@@ -152,6 +153,71 @@ static void suggest(int processors, int64_t packs, int *ranks, int *threads)
     }
 }
 
+/* ---- warnings ---- */
+
+/* Can a file be made at `path`, or a folder on the way to it? */
+static bool is_writable(const char *path)
+{
+    char *folder = lmd_file_folder_of(path);
+    while (!lmd_file_exists(folder) && strcmp(folder, ".") != 0 &&
+           strcmp(folder, "/") != 0) {
+        char *above = lmd_file_folder_of(folder);
+        lmd_memory_free(folder);
+        folder = above;
+    }
+    const bool is_ok = access(folder, W_OK) == 0;
+    lmd_memory_free(folder);
+    return is_ok;
+}
+
+/* Appends what a user should know before the job is submitted, a line each. */
+static void find_warnings(const lmd_inputs *inputs, const lmd_look *look, lmd_text *out)
+{
+    const char *output = inputs->job->output;
+    if (lmd_file_exists(output)) {
+        lmd_text_append_format(
+            out,
+            "%s is there: run ends at once if it is this job's result, "
+            "else it asks for --fresh\n",
+            output);
+    } else if (!is_writable(output)) {
+        lmd_text_append_format(out, "%s can't be written\n", output);
+    }
+    if (look->unusable > 0) {
+        lmd_text_append_format(out, "%lld records can't be used\n",
+                               (long long)look->unusable);
+    }
+    if (look->is_exact && look->packs == 0) {
+        lmd_text_append_string(out, "no pack: nothing would be observed\n");
+    }
+}
+
+static void print_warnings(const lmd_inputs *inputs, const lmd_look *look)
+{
+    lmd_text warnings = {0};
+    find_warnings(inputs, look, &warnings);
+    char *rest = NULL;
+    for (char *line = warnings.size > 0 ? strtok_r(warnings.bytes, "\n", &rest) : NULL;
+         line != NULL; line = strtok_r(NULL, "\n", &rest)) {
+        printf("warning     %s\n", line);
+    }
+    lmd_text_clear(&warnings);
+}
+
+static json_t *list_warnings(const lmd_inputs *inputs, const lmd_look *look)
+{
+    lmd_text warnings = {0};
+    find_warnings(inputs, look, &warnings);
+    json_t *list = json_array();
+    char *rest = NULL;
+    for (char *line = warnings.size > 0 ? strtok_r(warnings.bytes, "\n", &rest) : NULL;
+         line != NULL; line = strtok_r(NULL, "\n", &rest)) {
+        json_array_append_new(list, json_string(line));
+    }
+    lmd_text_clear(&warnings);
+    return list;
+}
+
 /* ---- output ---- */
 
 static void print_text(const lmd_inputs *inputs, const lmd_look *look, int threads,
@@ -167,6 +233,10 @@ static void print_text(const lmd_inputs *inputs, const lmd_look *look, int threa
     printf("packs       %s%lld, %lld tokens%s\n", look->is_exact ? "" : "more than ",
            (long long)look->packs, (long long)look->tokens,
            look->is_exact ? "" : " (the first 32 MiB of text were looked at)");
+    const double counters = lmd_plan_memory(inputs, threads, look->groups).counters;
+    printf("groups      %s%d: %.0f MB of counters a rank\n",
+           look->is_exact ? "" : "more than ", look->groups, counters / 1e6);
+    print_warnings(inputs, look);
     const int processors = lmd_threads_processors();
     int ranks;
     int rank_threads;
@@ -181,15 +251,14 @@ static void print_json(const lmd_inputs *inputs, const lmd_look *look, int threa
                        const lmd_kernel *kernel)
 {
     const lmd_model_shape *shape = lmd_model_get_shape(inputs->model);
-    const lmd_memory_plan memory =
-        lmd_plan_memory(inputs, threads, look->groups, LMD_PLAN_BANDS);
+    const lmd_memory_plan memory = lmd_plan_memory(inputs, threads, look->groups);
     int ranks;
     int rank_threads;
     suggest(lmd_threads_processors(), look->is_exact ? look->packs : 0, &ranks,
             &rank_threads);
     json_t *root = json_pack(
         "{s:{s:s, s:s, s:i, s:i, s:i, s:I}, s:{s:i, s:b, s:I, s:I, s:I, s:I, s:i},"
-        " s:{s:f, s:f, s:f}, s:{s:i, s:i}, s:s, s:s}",
+        " s:{s:f, s:f, s:f}, s:{s:i, s:i}, s:s, s:s, s:o}",
         "model", "family", shape->family, "path", lmd_model_weights_path(inputs->model),
         "blocks", shape->N, "width", shape->d, "vocabulary", shape->V, "parameters",
         (json_int_t)shape->parameters, "corpus", "files",
@@ -199,7 +268,7 @@ static void print_json(const lmd_inputs *inputs, const lmd_look *look, int threa
         look->groups, "memory", "weights_a_node", memory.weights, "engine_a_rank",
         memory.engine, "counters_a_rank", memory.counters, "suggestion", "ranks", ranks,
         "threads", rank_threads, "arithmetic", lmd_kernel_arithmetic(kernel), "output",
-        inputs->job->output);
+        inputs->job->output, "warnings", list_warnings(inputs, look));
     char *text = json_dumps(root, JSON_INDENT(2));
     puts(text);
     free(text);

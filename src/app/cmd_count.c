@@ -61,7 +61,7 @@ static lmd_status count_prepared(lmd_session *session, const lmd_inputs *inputs,
     if (status == LMD_OK) {
         if (lmd_parallel_is_root(session)) {
             status = print_counts(inputs, prepared.spool);
-            const lmd_status removed = lmd_file_remove_tree(work);
+            const lmd_status removed = lmd_spool_clear(work);
             status = status == LMD_OK ? removed : status;
         }
         status = lmd_parallel_agree(session, status);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <lmdepth/base/hash.h>
@@ -36,11 +37,19 @@ static const struct argp_option options[] = {
 
 static void set_part(struct argp_state *state, const char *text, lmd_part *part)
 {
-    char end;
-    if (sscanf(text, "%d/%d%c", &part->part, &part->parts, &end) != 2 ||
-        part->parts < 1 || part->part < 0 || part->part >= part->parts) {
+    char *first = lmd_memory_copy_bytes(text, strcspn(text, "/"));
+    const char *second = strchr(text, '/');
+    int64_t k = 0;
+    int64_t n = 0;
+    const bool is_good = second != NULL && lmd_text_to_int64(first, &k) &&
+                         lmd_text_to_int64(second + 1, &n) && k >= 0 && k < n &&
+                         n <= INT32_MAX;
+    lmd_memory_free(first);
+    if (!is_good) {
         argp_error(state, "--part wants K/N with 0 <= K < N, not '%s'", text);
+        return;
     }
+    *part = (lmd_part){.part = (int)k, .parts = (int)n};
 }
 
 static error_t parse_option(int key, char *text, struct argp_state *state)
@@ -91,7 +100,7 @@ typedef struct lmd_run {
     lmd_kernel *kernel;
     int threads;
     char *work; /* folder */
-    char model_sha256[LMD_SHA256_HEX];
+    lmd_model_hashes model_hashes;
     bool is_complete_already;
     lmd_prepared prepared;
     lmd_computed computed;
@@ -101,9 +110,8 @@ typedef struct lmd_run {
 static char *join_words(int argc, char **argv)
 {
     lmd_text text = {0};
-    lmd_text_append_string(&text, "lmdepth");
     for (int i = 0; i < argc; i++) {
-        lmd_text_append_format(&text, " %s", argv[i]);
+        lmd_text_append_format(&text, "%s%s", i > 0 ? " " : "", argv[i]);
     }
     char *line = lmd_memory_copy_text(lmd_text_string(&text));
     lmd_text_clear(&text);
@@ -146,6 +154,10 @@ static lmd_status check_output(const lmd_run *run)
     if (lmd_file_is_folder(path)) {
         return lmd_status_set(LMD_USAGE, "output: %s is a folder", path);
     }
+    struct stat info;
+    if (stat(path, &info) == 0 && !S_ISREG(info.st_mode)) {
+        return lmd_status_set(LMD_USAGE, "output: %s is not a regular file", path);
+    }
     char *folder = lmd_file_folder_of(path);
     lmd_status status = lmd_file_make_folders(folder);
     char *probe = lmd_file_join(folder, ".lmdepth.probe");
@@ -158,16 +170,20 @@ static lmd_status check_output(const lmd_run *run)
     return status;
 }
 
-/* Collective. The model file is read once for its hash, by the root. */
+/* Collective. The model's files are read once for their hashes, by the root. */
 static lmd_status hash_model(lmd_run *run)
 {
+    const lmd_model *model = run->inputs.model;
+    lmd_model_hashes *hashes = &run->model_hashes;
     lmd_status status = LMD_OK;
     if (lmd_parallel_is_root(run->session)) {
-        status =
-            lmd_file_sha256(lmd_model_weights_path(run->inputs.model), run->model_sha256);
+        status = lmd_file_sha256(lmd_model_weights_path(model), hashes->weights);
+        if (status == LMD_OK && lmd_model_config_path(model) != NULL) {
+            status = lmd_file_sha256(lmd_model_config_path(model), hashes->config);
+        }
     }
     LMD_TRY(lmd_parallel_agree(run->session, status));
-    lmd_parallel_broadcast(run->session, run->model_sha256, sizeof run->model_sha256);
+    lmd_parallel_broadcast(run->session, hashes, sizeof *hashes);
     return LMD_OK;
 }
 
@@ -205,17 +221,11 @@ static lmd_status check_existing(lmd_run *run)
     char(*hashes)[LMD_SHA256_HEX] = lmd_memory_new(files, sizeof *hashes);
     lmd_status status = lmd_prepare_hash(session, inputs, hashes);
     if (status == LMD_OK && lmd_parallel_is_root(session)) {
-        char frequency[LMD_SHA256_HEX] = "";
-        if (strcmp(inputs->job->frequency_from, "corpus") != 0) {
-            status = lmd_file_sha256(inputs->job->frequency_from, frequency);
-        }
-        if (status == LMD_OK) {
-            char *fingerprint = lmd_provenance_fingerprint(
-                inputs, run->model_sha256, hashes, frequency,
-                lmd_kernel_arithmetic(run->kernel), run->arguments->part);
-            status = judge_existing(run, fingerprint);
-            lmd_memory_free(fingerprint);
-        }
+        char *fingerprint = lmd_provenance_fingerprint(inputs, &run->model_hashes, hashes,
+                                                       lmd_kernel_arithmetic(run->kernel),
+                                                       run->arguments->part);
+        status = judge_existing(run, fingerprint);
+        lmd_memory_free(fingerprint);
     }
     lmd_memory_free(hashes);
     LMD_TRY(lmd_parallel_agree(session, status));
@@ -270,7 +280,7 @@ static lmd_status write_result(lmd_run *run)
         .session = run->session,
         .fingerprint = run->fingerprint,
         .arithmetic = lmd_kernel_arithmetic(run->kernel),
-        .model_sha256 = run->model_sha256,
+        .model_hashes = &run->model_hashes,
         .command_line = run->command_line,
         .threads = run->threads,
         .part = part,
@@ -319,18 +329,24 @@ static void say_end(const lmd_run *run)
         computed->peak);
 }
 
+/* A work folder that was named to a part of a job serves the other parts as well. */
+static bool keeps_work(const lmd_run_arguments *arguments)
+{
+    return arguments->keeps_work ||
+           (arguments->part.parts > 1 && arguments->job.work != NULL);
+}
+
 /* Collective. */
 static lmd_status finish(lmd_run *run)
 {
     lmd_status status = LMD_OK;
     run->fingerprint = lmd_provenance_fingerprint(
-        &run->inputs, run->model_sha256, run->prepared.file_hashes,
-        run->prepared.frequency_sha256, lmd_kernel_arithmetic(run->kernel),
-        run->arguments->part);
+        &run->inputs, &run->model_hashes, run->prepared.file_hashes,
+        lmd_kernel_arithmetic(run->kernel), run->arguments->part);
     if (lmd_parallel_is_root(run->session)) {
         status = write_result(run);
-        if (status == LMD_OK && !run->arguments->keeps_work) {
-            status = lmd_file_remove_tree(run->work);
+        if (status == LMD_OK && !keeps_work(run->arguments)) {
+            status = lmd_spool_clear(run->work);
         }
     }
     LMD_TRY(lmd_parallel_agree(run->session, status));

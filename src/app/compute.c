@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "app.h"
 
@@ -24,6 +25,25 @@ lmd_metric_setup lmd_compute_setup(const lmd_inputs *inputs, const lmd_prepared 
         .bands = frequency->bands,
         .metrics = inputs->job->metrics,
     };
+}
+
+/* Do the counters of all ranks of the node fit its memory? What they need is known only
+ * now that the groups are. */
+static lmd_status check_memory(const lmd_session *session, const lmd_metric_setup *setup)
+{
+    size_t bytes;
+    LMD_TRY(lmd_counters_bytes(setup, &bytes));
+    const double all = (double)bytes * lmd_parallel_node_ranks(session);
+    const double memory = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+    if (all > memory) {
+        return lmd_status_set(
+            LMD_RESOURCE,
+            "the counters need %.1f GB a rank (%d groups, %d folds), more "
+            "than this node has for its ranks: ask for fewer groups, folds "
+            "or metrics",
+            (double)bytes / 1e9, setup->groups, setup->folds);
+    }
+    return LMD_OK;
 }
 
 static void order_rows(const lmd_frequency *frequency, lmd_computed *computed)
@@ -155,7 +175,8 @@ static void run_packs(lmd_session *session, const lmd_prepared *prepared,
     for (int64_t ticket; (ticket = lmd_queue_next(queue)) >= 0;) {
         const lmd_status status = run_ticket(prepared->spool, work, ticket, engine, room);
         if (status != LMD_OK) {
-            lmd_log_fatal(status, "%s", lmd_status_message());
+            lmd_log_fatal(status, "%s; without its work folder the run prepares anew",
+                          lmd_status_message());
         }
         show_progress(session, &progress, engine, work, queue, computed->peak, start);
     }
@@ -217,6 +238,7 @@ lmd_status lmd_compute(lmd_session *session, lmd_inputs *inputs,
     const double start = lmd_team_clock();
     order_rows(prepared->frequency, computed);
     const lmd_metric_setup setup = lmd_compute_setup(inputs, prepared);
+    LMD_TRY(lmd_parallel_agree(session, check_memory(session, &setup)));
     LMD_TRY(lmd_parallel_agree(session, lmd_counters_new(&computed->counters, &setup)));
     lmd_shared *shared = lmd_shared_new(session, lmd_model_bytes(inputs->model));
     const lmd_status status =

@@ -115,6 +115,10 @@ static lmd_status choose_bos(lmd_inputs *inputs)
                           (strcmp(job->bos, "auto") == 0 && tokenizer != NULL &&
                            lmd_token_adds_bos(tokenizer));
     inputs->policy.bos = is_added ? bos : -1;
+    if (is_every_source_ids(inputs->corpus)) {
+        inputs->policy.bos = -1; // ids are used as they are
+        return LMD_OK;
+    }
     if (is_added && bos < 0) {
         return lmd_status_set(
             LMD_USAGE,
@@ -218,14 +222,22 @@ static lmd_status choose_observation(lmd_inputs *inputs)
                              lmd_job_where(job, "observe.metrics"));
 }
 
-static lmd_status check_frequency_file(const lmd_inputs *inputs)
+/* Read at once, so that a bad file is found before any work. */
+static lmd_status open_frequency(lmd_inputs *inputs)
 {
     const char *from = inputs->job->frequency_from;
-    if (strcmp(from, "corpus") != 0 && !lmd_file_exists(from)) {
-        return lmd_status_set(LMD_USAGE, "%s: frequency.from: %s does not exist",
-                              lmd_job_where(inputs->job, "frequency.from"), from);
+    if (strcmp(from, "corpus") == 0) {
+        return LMD_OK;
     }
-    return LMD_OK;
+    const int V = lmd_model_get_shape(inputs->model)->V;
+    inputs->frequency_counts =
+        lmd_memory_new((size_t)V, sizeof *inputs->frequency_counts);
+    const lmd_status status =
+        lmd_frequency_read(from, V, inputs->frequency_counts, inputs->frequency_sha256);
+    return status == LMD_USAGE
+               ? lmd_status_within(status, "%s: frequency.from",
+                                   lmd_job_where(inputs->job, "frequency.from"))
+               : status;
 }
 
 /* ---- all of it ---- */
@@ -238,7 +250,7 @@ lmd_status lmd_inputs_open(lmd_inputs *inputs, const lmd_job_arguments *argument
     LMD_TRY(open_model(inputs));
     LMD_TRY(open_corpus(inputs));
     LMD_TRY(open_tokenizer(inputs));
-    LMD_TRY(check_frequency_file(inputs));
+    LMD_TRY(open_frequency(inputs));
     LMD_TRY(choose_policy(inputs));
     LMD_TRY(choose_observation(inputs));
     return open_lenses(inputs);
@@ -251,6 +263,7 @@ void lmd_inputs_clear(lmd_inputs *inputs)
     }
     lmd_memory_free(inputs->lenses);
     lmd_memory_free(inputs->states);
+    lmd_memory_free(inputs->frequency_counts);
     lmd_corpus_close(inputs->corpus);
     lmd_token_close(inputs->tokenizer);
     lmd_model_close(inputs->model);

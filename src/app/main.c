@@ -54,9 +54,29 @@ static void correct_blas(char **argv)
     execv("/proc/self/exe", argv);
 }
 
+/* Data that could not be written is a failure, whatever the command thought. */
+static int finish(int code)
+{
+    if ((fflush(stdout) != 0 || ferror(stdout)) && code == LMD_OK) {
+        lmd_log_error("standard output can't be written");
+        return LMD_RESOURCE;
+    }
+    return code;
+}
+
+/* Calls the command under its full name, which argp shows in help and errors. */
+static int run_command(const struct command *command, int argc, char **argv)
+{
+    char name[64];
+    snprintf(name, sizeof name, "lmdepth %s", command->name);
+    argv[1] = name;
+    return finish(command->run(argc - 1, argv + 1));
+}
+
 int main(int argc, char **argv)
 {
     argp_err_exit_status = LMD_USAGE;
+    const bool speaks = lmd_arguments_is_first_process();
     if (argc < 2) {
         print_help(stderr);
         return LMD_USAGE;
@@ -64,19 +84,25 @@ int main(int argc, char **argv)
     const char *name = argv[1];
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 ||
         strcmp(name, "help") == 0) {
-        print_help(stdout);
-        return LMD_OK;
+        if (speaks) {
+            print_help(stdout);
+        }
+        return finish(LMD_OK);
     }
     if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) {
-        printf("lmdepth %s (%s)\n", lmd_version, lmd_revision);
-        return LMD_OK;
+        if (speaks) {
+            printf("lmdepth %s (%s)\n", lmd_version, lmd_revision);
+        }
+        return finish(LMD_OK);
     }
     for (int i = 0; i < COMMANDS; i++) {
         if (strcmp(name, commands[i].name) == 0) {
             correct_blas(argv);
-            return commands[i].run(argc - 1, argv + 1);
+            return run_command(&commands[i], argc, argv);
         }
     }
-    fprintf(stderr, "lmdepth: error: no command '%s'; lmdepth --help lists them\n", name);
+    if (speaks) {
+        lmd_log_error("no command '%s'; lmdepth --help lists them", name);
+    }
     return LMD_USAGE;
 }

@@ -69,9 +69,9 @@ static void append_observed(lmd_text *out, const lmd_inputs *inputs)
                            (long long)job->folds, job->folds == 1 ? "" : "s");
 }
 
-lmd_memory_plan lmd_plan_memory(const lmd_inputs *inputs, int threads, int n_groups,
-                                int n_bands)
+lmd_memory_plan lmd_plan_memory(const lmd_inputs *inputs, int threads, int n_groups)
 {
+    const int n_bands = lmd_frequency_count_bands(inputs->policy.V);
     const lmd_model_shape *shape = lmd_model_get_shape(inputs->model);
     const int32_t edges[2] = {0, 1};
     const lmd_metric_setup setup = {
@@ -99,18 +99,17 @@ lmd_memory_plan lmd_plan_memory(const lmd_inputs *inputs, int threads, int n_gro
     };
 }
 
-/* Before the preparation: one group a source. */
+/* The number of groups is known after the preparation only. */
 static void append_memory(lmd_text *out, const lmd_inputs *inputs, int threads)
 {
-    const lmd_memory_plan plan =
-        lmd_plan_memory(inputs, threads, inputs->job->n_sources, LMD_PLAN_BANDS);
+    const lmd_memory_plan plan = lmd_plan_memory(inputs, threads, 1);
     lmd_text_append_string(out, "memory      a node: weights ");
     append_bytes(out, plan.weights);
     lmd_text_append_string(out, "; a rank: states and scratch ");
     append_bytes(out, plan.engine);
-    lmd_text_append_string(out, ", counters about ");
+    lmd_text_append_string(out, ", counters ");
     append_bytes(out, plan.counters);
-    lmd_text_append_string(out, "\n");
+    lmd_text_append_string(out, " for each group\n");
 }
 
 static void append_machine(lmd_text *out, const lmd_session *session, int threads)

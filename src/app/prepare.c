@@ -216,15 +216,7 @@ static char *spool_fingerprint(const lmd_inputs *inputs, char (*hashes)[LMD_SHA2
     lmd_text_append_format(&text, "seed %llu pack %d V %d\n",
                            (unsigned long long)policy->seed, policy->pack_tokens,
                            policy->V);
-    for (int i = 0; i < lmd_corpus_files(inputs->corpus); i++) {
-        lmd_text_append_format(&text, "file %s\n", hashes[i]);
-    }
-    for (int i = 0; i < inputs->job->n_sources; i++) {
-        const lmd_job_source *source = &inputs->job->sources[i];
-        lmd_text_append_format(&text, "source %s %s %s %s\n", source->format,
-                               source->field, source->group != NULL ? source->group : "-",
-                               source->group_field != NULL ? source->group_field : "-");
-    }
+    lmd_provenance_append_corpus(inputs, hashes, &text);
     char hex[LMD_SHA256_HEX];
     lmd_sha256_of(text.bytes, text.size, hex);
     lmd_text_clear(&text);
@@ -256,7 +248,7 @@ static lmd_status share_index(lmd_session *session, const char *folder,
 /* Root: the spool that lies in the folder, if its fingerprint fits; else none. */
 static void read_old_index(const char *folder, lmd_prepared *prepared)
 {
-    char *path = lmd_file_join(folder, "index");
+    char *path = lmd_file_join(folder, LMD_SPOOL_INDEX);
     lmd_text bytes = {0};
     lmd_text fingerprint = {0};
     lmd_spool *spool = NULL;
@@ -278,7 +270,7 @@ static void read_old_index(const char *folder, lmd_prepared *prepared)
 static lmd_status reuse_spool(lmd_session *session, const lmd_inputs *inputs,
                               const char *folder, lmd_prepared *prepared)
 {
-    char *path = lmd_file_join(folder, "index");
+    char *path = lmd_file_join(folder, LMD_SPOOL_INDEX);
     const bool is_there = lmd_parallel_max_int64(session, lmd_file_exists(path)) != 0;
     lmd_memory_free(path);
     if (!is_there) {
@@ -306,7 +298,7 @@ static lmd_status collect(lmd_preparation *preparation, lmd_prepared *prepared)
                               preparation->preparer, preparation->folder));
     lmd_text bytes = {0};
     lmd_spool_write_index(prepared->spool, prepared->fingerprint, &bytes);
-    char *path = lmd_file_join(preparation->folder, "index");
+    char *path = lmd_file_join(preparation->folder, LMD_SPOOL_INDEX);
     const lmd_status status = lmd_file_write(path, bytes.bytes, bytes.size);
     lmd_memory_free(path);
     lmd_text_clear(&bytes);
@@ -319,7 +311,7 @@ static lmd_status make_spool(lmd_session *session, const lmd_inputs *inputs,
 {
     lmd_status status = LMD_OK;
     if (lmd_parallel_is_root(session)) {
-        status = lmd_file_remove_tree(folder);
+        status = lmd_spool_clear(folder);
         status = status == LMD_OK ? lmd_file_make_folders(folder) : status;
     }
     LMD_TRY(lmd_parallel_agree(session, status));
@@ -340,31 +332,21 @@ static lmd_status make_spool(lmd_session *session, const lmd_inputs *inputs,
     }
     lmd_preparer_free(preparation.preparer);
     lmd_text_clear(&preparation.hashes);
+    if (status != LMD_OK && lmd_parallel_is_root(session)) {
+        (void)lmd_spool_clear(folder); // the failure itself is what to tell
+    }
     return status == LMD_OK ? share_index(session, folder, prepared) : status;
 }
 
 /* ---- frequencies ---- */
 
-static lmd_status make_frequency(const lmd_inputs *inputs, lmd_prepared *prepared)
+static void make_frequency(const lmd_inputs *inputs, lmd_prepared *prepared)
 {
-    const int V = inputs->policy.V;
-    const bool keeps_specials = strcmp(inputs->job->specials, "keep") == 0;
-    const char *from = inputs->job->frequency_from;
-    if (strcmp(from, "corpus") == 0) {
-        prepared->frequency =
-            lmd_frequency_new(V, lmd_spool_token_counts(prepared->spool),
-                              inputs->tokenizer, keeps_specials);
-        return LMD_OK;
-    }
-    int64_t *counts = lmd_memory_new((size_t)V, sizeof *counts);
-    const lmd_status status =
-        lmd_frequency_read(from, V, counts, prepared->frequency_sha256);
-    if (status == LMD_OK) {
-        prepared->frequency =
-            lmd_frequency_new(V, counts, inputs->tokenizer, keeps_specials);
-    }
-    lmd_memory_free(counts);
-    return status;
+    const int64_t *counts = inputs->frequency_counts != NULL
+                                ? inputs->frequency_counts
+                                : lmd_spool_token_counts(prepared->spool);
+    prepared->frequency = lmd_frequency_new(inputs->policy.V, counts, inputs->tokenizer,
+                                            strcmp(inputs->job->specials, "keep") == 0);
 }
 
 lmd_status lmd_prepare(lmd_session *session, const lmd_inputs *inputs, lmd_team *team,
@@ -378,7 +360,7 @@ lmd_status lmd_prepare(lmd_session *session, const lmd_inputs *inputs, lmd_team 
     if (!prepared->was_reused) {
         LMD_TRY(make_spool(session, inputs, team, folder, prepared));
     }
-    LMD_TRY(lmd_parallel_agree(session, make_frequency(inputs, prepared)));
+    make_frequency(inputs, prepared);
     prepared->seconds = lmd_team_clock() - start;
     return LMD_OK;
 }

@@ -29,7 +29,9 @@ static void append_metrics(lmd_text *text, const char *metrics)
     }
     qsort(words, n, sizeof words[0], compare_words);
     for (size_t i = 0; i < n; i++) {
-        lmd_text_append_format(text, "metric %s\n", words[i]);
+        if (i == 0 || strcmp(words[i], words[i - 1]) != 0) {
+            lmd_text_append_format(text, "metric %s\n", words[i]);
+        }
     }
     lmd_memory_free(copy);
 }
@@ -51,34 +53,32 @@ static void append_observation(lmd_text *text, const lmd_inputs *inputs)
     append_metrics(text, inputs->job->metrics);
 }
 
-static void append_corpus(lmd_text *text, const lmd_inputs *inputs,
-                          char (*file_hashes)[LMD_SHA256_HEX])
+void lmd_provenance_append_corpus(const lmd_inputs *inputs,
+                                  char (*file_hashes)[LMD_SHA256_HEX], lmd_text *text)
 {
     for (int i = 0; i < lmd_corpus_files(inputs->corpus); i++) {
-        lmd_text_append_format(text, "file %s %s\n",
-                               lmd_corpus_file_format(inputs->corpus, i), file_hashes[i]);
-    }
-    for (int i = 0; i < inputs->job->n_sources; i++) {
-        const lmd_job_source *source = &inputs->job->sources[i];
-        lmd_text_append_format(text, "source %s %s %s\n", source->field,
-                               source->group != NULL ? source->group : "-",
+        const lmd_job_source *source =
+            &inputs->job->sources[lmd_corpus_file_source(inputs->corpus, i)];
+        lmd_text_append_format(text, "file %s %s field %s group %s group_field %s\n",
+                               file_hashes[i], lmd_corpus_file_format(inputs->corpus, i),
+                               source->field, source->group != NULL ? source->group : "-",
                                source->group_field != NULL ? source->group_field : "-");
     }
 }
 
-char *lmd_provenance_fingerprint(const lmd_inputs *inputs, const char *model_sha256,
+char *lmd_provenance_fingerprint(const lmd_inputs *inputs, const lmd_model_hashes *model,
                                  char (*file_hashes)[LMD_SHA256_HEX],
-                                 const char *frequency_sha256, const char *arithmetic,
-                                 lmd_part part)
+                                 const char *arithmetic, lmd_part part)
 {
     const lmd_policy *policy = &inputs->policy;
+    const char *frequency_sha256 = inputs->frequency_sha256;
     lmd_text text = {0};
     lmd_text_append_format(&text, "lmdepth %s schema %d\n", lmd_version, LMD_SCHEMA);
-    lmd_text_append_format(&text, "model %s\n", model_sha256);
+    lmd_text_append_format(&text, "model %s config %s\n", model->weights, model->config);
     lmd_text_append_format(&text, "tokenizer %s\n",
                            inputs->tokenizer != NULL ? lmd_token_sha256(inputs->tokenizer)
                                                      : "none");
-    append_corpus(&text, inputs, file_hashes);
+    lmd_provenance_append_corpus(inputs, file_hashes, &text);
     lmd_text_append_format(&text, "bos %d length %d long %d sample %.17g limit %lld\n",
                            policy->bos, policy->length, (int)policy->when_long,
                            policy->sample, (long long)policy->limit);
@@ -129,8 +129,14 @@ static void format_date(char out[32])
     time_t now = time(NULL);
     const char *epoch = getenv("SOURCE_DATE_EPOCH");
     int64_t seconds;
-    if (epoch != NULL && lmd_text_to_int64(epoch, &seconds)) {
-        now = (time_t)seconds;
+    if (epoch != NULL) {
+        // To the end of the year 9999, the last that the format can write.
+        if (lmd_text_to_int64(epoch, &seconds) && seconds >= 0 &&
+            seconds < 253402300800) {
+            now = (time_t)seconds;
+        } else {
+            lmd_log_warn("SOURCE_DATE_EPOCH is no time: '%s'", epoch);
+        }
     }
     struct tm parts;
     gmtime_r(&now, &parts);
@@ -144,6 +150,10 @@ static void add_inputs(lmd_attributes *out, const lmd_provenance *p)
     for (int i = 0; i < lmd_corpus_files(inputs->corpus); i++) {
         lmd_text_append_format(&text, "%s  %s\n", p->prepared->file_hashes[i],
                                lmd_file_name_of(lmd_corpus_file(inputs->corpus, i)));
+    }
+    if (p->model_hashes->config[0] != '\0') {
+        lmd_text_append_format(&text, "%s  %s (model)\n", p->model_hashes->config,
+                               lmd_file_name_of(lmd_model_config_path(inputs->model)));
     }
     if (inputs->tokenizer != NULL) {
         lmd_text_append_format(&text, "%s  %s (tokenizer)\n",
@@ -227,9 +237,9 @@ void lmd_provenance_attributes(const lmd_provenance *p, lmd_attributes *out)
     lmd_text job = {0};
     lmd_job_write(inputs->job, &job);
     add_text(out, "lmdepth_job", &job);
-    add(out, "lmdepth_model", "%s  %s (%s; %s, %d blocks, d %d, %d ids)", p->model_sha256,
-        model_name, lmd_model_describe(inputs->model), shape->family, shape->N, shape->d,
-        shape->V);
+    add(out, "lmdepth_model", "%s  %s (%s; %s, %d blocks, d %d, %d ids)",
+        p->model_hashes->weights, model_name, lmd_model_describe(inputs->model),
+        shape->family, shape->N, shape->d, shape->V);
     add_inputs(out, p);
     add_conventions(out, p);
     add(out, "lmdepth_arithmetic", "%s", p->arithmetic);

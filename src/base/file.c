@@ -186,9 +186,14 @@ bool lmd_file_is_folder(const char *path)
  * Some file systems say "read-only" or "no rights" before "exists". */
 static lmd_status make_folder(const char *path)
 {
-    if (mkdir(path, 0777) == 0 || lmd_file_is_folder(path)) {
+    if (mkdir(path, 0777) == 0) {
         return LMD_OK;
     }
+    const int why = errno;
+    if (lmd_file_is_folder(path)) {
+        return LMD_OK;
+    }
+    errno = why; // of mkdir
     return refuse(path, "can't make this folder");
 }
 

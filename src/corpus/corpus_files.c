@@ -210,6 +210,11 @@ const char *lmd_corpus_file_format(const lmd_corpus *corpus, int file)
     return corpus->files[file].format->name;
 }
 
+int lmd_corpus_file_source(const lmd_corpus *corpus, int file)
+{
+    return corpus->files[file].source;
+}
+
 uint64_t lmd_corpus_file_bytes(const lmd_corpus *corpus, int file)
 {
     return corpus->files[file].n_bytes;

@@ -458,7 +458,7 @@ lmd_status lmd_job_read(lmd_job **out, const char *path,
                                n_overrides);
     }
     lmd_text_clear(&text);
-    return status;
+    return status == LMD_INPUT ? LMD_USAGE : status; // a job file that is none
 }
 
 /* ---- the end ---- */

@@ -53,6 +53,7 @@ struct lmd_model {
     lmd_weights *weights;   /* owned */
     lmd_found found;        /* owned */
     char *description;      /* owned */
+    char *config_path;      /* owned; NULL when the config is in the weights file */
     size_t n_bytes;         /* of packed weights */
     lmd_matrix unembedding; /* (V, d), rows in the order of lmd_model_load */
     int32_t *places;        /* (V) owned: row of each id; NULL when that is the id */

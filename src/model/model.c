@@ -224,7 +224,11 @@ lmd_status lmd_model_open(lmd_model **out, const char *path)
         lmd_memory_free(folder);
     }
     const lmd_status status = open_family(out, weights, json_path);
-    lmd_memory_free(json_path);
+    if (*out) {
+        (*out)->config_path = json_path;
+    } else {
+        lmd_memory_free(json_path);
+    }
     if (status != LMD_OK) {
         lmd_model_close(*out);
         *out = NULL;
@@ -241,6 +245,7 @@ void lmd_model_close(lmd_model *model)
     lmd_weights_close(model->weights);
     lmd_model_clear_found(&model->found);
     lmd_memory_free(model->description);
+    lmd_memory_free(model->config_path);
     lmd_memory_free(model->places);
     lmd_memory_free(model);
 }
@@ -255,6 +260,11 @@ const lmd_model_shape *lmd_model_get_shape(const lmd_model *model)
 const char *lmd_model_weights_path(const lmd_model *model)
 {
     return lmd_weights_path(model->weights);
+}
+
+const char *lmd_model_config_path(const lmd_model *model)
+{
+    return model->config_path;
 }
 
 const char *lmd_model_describe(const lmd_model *model)

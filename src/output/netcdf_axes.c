@@ -3,7 +3,7 @@
  *     int band(band) ;            band:bounds = "band_bounds" ;
  *     int band_bounds(band, nv) ;
  *     int outcome(outcome) ;      outcome:flag_values = 0, 1, ... ; outcome:flag_meanings
- *     char group_name(group, strlen) ;
+ *     char group_name(group, group_name_strlen) ;
  *
  * A coordinate variable has its dimension's name, ascends, misses nothing and is never
  * text (CF 2.5); names stand beside it as text variables and are listed in `coordinates`
@@ -73,11 +73,32 @@ static lmd_status put_threshold(const lmd_writer *writer, lmd_dim dim)
 
 /* ---- names ---- */
 
+static lmd_status define_dim(const lmd_writer *writer, const char *name, size_t size,
+                             int *id)
+{
+    assert(size > 0); // 0 would be an unlimited dimension
+    return check(writer, nc_def_dim(writer->ncid, name, size, id), name);
+}
+
+static size_t longest(const char *const *labels, int n)
+{
+    size_t length = 1;
+    for (int i = 0; i < n; i++) {
+        length = strlen(labels[i]) > length ? strlen(labels[i]) : length;
+    }
+    return length;
+}
+
+/* Labels as wide as the longest, in a dimension of their own, <name>_strlen: xarray can't
+ * write labels of several widths that share one. */
 static lmd_status put_labels(const lmd_writer *writer, const char *name, int dim_id,
                              const char *long_name, const char *const *labels, int n)
 {
-    size_t width = 0;
-    LMD_TRY(check(writer, nc_inq_dimlen(writer->ncid, writer->strlen_id, &width), name));
+    char dim_name[NC_MAX_NAME];
+    snprintf(dim_name, sizeof dim_name, "%s_strlen", name);
+    const size_t width = longest(labels, n);
+    int width_id = 0;
+    LMD_TRY(define_dim(writer, dim_name, width, &width_id));
     char *text = lmd_memory_new((size_t)n, width);
     for (int i = 0; i < n; i++) {
         memcpy(text + (size_t)i * width, labels[i], strlen(labels[i]));
@@ -85,7 +106,7 @@ static lmd_status put_labels(const lmd_writer *writer, const char *name, int dim
     const lmd_column column = {.name = name,
                                .type = NC_CHAR,
                                .n_dims = 2,
-                               .dims = {dim_id, writer->strlen_id},
+                               .dims = {dim_id, width_id},
                                .long_name = long_name};
     int id = 0;
     lmd_status status = lmd_writer_define(writer, &column, &id);
@@ -377,36 +398,11 @@ static void find_used(const lmd_counters *counters, bool is_used[LMD_DIM_COUNT])
     }
 }
 
-static size_t longest(size_t length, const char *const *names, int n)
-{
-    for (int i = 0; i < n; i++) {
-        length = strlen(names[i]) > length ? strlen(names[i]) : length;
-    }
-    return length;
-}
-
-static size_t label_width(const lmd_writer *writer)
-{
-    char name[STATE_NAME_BYTES];
-    name_state(lmd_counters_setup(writer->result->counters)->N, name);
-    const size_t width =
-        longest(strlen(name), writer->result->groups, size_of(writer, LMD_DIM_GROUP));
-    return longest(width, writer->result->lenses, size_of(writer, LMD_DIM_LENS));
-}
-
-static lmd_status define_dim(const lmd_writer *writer, const char *name, size_t size,
-                             int *id)
-{
-    assert(size > 0); // 0 would be an unlimited dimension
-    return check(writer, nc_def_dim(writer->ncid, name, size, id), name);
-}
-
 lmd_status lmd_writer_put_axes(lmd_writer *writer)
 {
     bool is_used[LMD_DIM_COUNT] = {false};
     find_used(writer->result->counters, is_used);
     LMD_TRY(define_dim(writer, "nv", 2, &writer->nv_id));
-    LMD_TRY(define_dim(writer, "strlen", label_width(writer), &writer->strlen_id));
     for (int dim = 0; dim < LMD_DIM_COUNT; dim++) {
         writer->dim_ids[dim] = -1;
         if (!is_used[dim]) {

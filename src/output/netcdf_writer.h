@@ -12,7 +12,7 @@ typedef struct lmd_writer {
     const char *path;           /* borrowed: where the result will be, for messages */
     const lmd_result *result;   /* borrowed */
     int dim_ids[LMD_DIM_COUNT]; /* -1: no variable has it */
-    int fate_id, nv_id, strlen_id;
+    int fate_id, nv_id;
 } lmd_writer;
 
 /* A variable about to be written. */

@@ -57,10 +57,20 @@ static void make_edges(lmd_frequency *table)
 {
     table->edges[0] = 0;
     table->n_bands = 1;
-    for (int64_t edge = 1; edge <= table->V; edge = next_edge(edge)) {
+    // Edges below V (interface 2), but rank 1 always has a band.
+    for (int64_t edge = 1; edge < table->V || edge == 1; edge = next_edge(edge)) {
         table->edges[table->n_bands++] = (int32_t)edge;
     }
     table->edges[table->n_bands] = table->V + 1;
+}
+
+int lmd_frequency_count_bands(int V)
+{
+    int n_bands = 1;
+    for (int64_t edge = 1; edge < V || edge == 1; edge = next_edge(edge)) {
+        n_bands++;
+    }
+    return n_bands;
 }
 
 static int32_t band_of(const lmd_frequency *table, int32_t rank)

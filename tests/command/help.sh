@@ -28,6 +28,16 @@ expect 2 "$LMDEPTH" tokenize nothing-here
 says "nothing-here"
 expect 2 "$LMDEPTH" verify nothing-here ref.safetensors
 says "nothing-here"
+# One help, whatever the number of ranks; data that can't be written is a failure.
+expect 0 $MPIRUN -n 3 "$LMDEPTH" run --help
+same 1 "$(grep -c 'Usage: lmdepth run' "$SCRATCH/out")"
+same 0 "$(grep -c 'run.pack_tokens' "$SCRATCH/out")"
+expect 0 $MPIRUN -n 2 "$LMDEPTH" run --help-job
+same 1 "$(grep -c "^ *run.pack_tokens " "$SCRATCH/out")"
+"$LMDEPTH" run --help-job >/dev/full 2>"$SCRATCH/err"
+same 4 $?
+"$LMDEPTH" show "$TINY" >/dev/full 2>"$SCRATCH/err"
+same 4 $?
 # One message, whatever the number of ranks.
 expect 2 $MPIRUN -n 3 "$LMDEPTH" run --no-such-option
 same 1 "$(grep -c no-such-option "$SCRATCH/err")"

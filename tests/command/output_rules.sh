@@ -35,7 +35,7 @@ expect 4 $run -o /proc/nothing/job.nc
 says "/proc/nothing"
 # The work folder: kept when asked for, used again by a later run.
 expect 0 $run -o "$SCRATCH/kept.nc" --keep-work
-[ -f "$SCRATCH/kept.nc.work/index" ] || fail "no work folder was kept"
+[ -f "$SCRATCH/kept.nc.work/spool.index" ] || fail "no work folder was kept"
 expect 0 $run -o "$SCRATCH/prepared.nc" --prepare-only --work "$SCRATCH/spool"
 [ ! -e "$SCRATCH/prepared.nc" ] || fail "--prepare-only wrote a result"
 expect 0 $run -o "$SCRATCH/prepared.nc" --work "$SCRATCH/spool"
@@ -50,4 +50,49 @@ grep -q "used again" "$SCRATCH/err" && fail "a spool of another corpus was used"
 printf 'Quite another text.\n' >"$SCRATCH/copy.txt"
 expect 0 $run -o "$SCRATCH/changed.nc" --set corpus.path="$SCRATCH/copy.txt"
 says "holds this job's result already"
+
+# ---- a work folder may hold other things: they stay ----
+mkdir -p "$SCRATCH/mine/deep"
+echo thesis >"$SCRATCH/mine/thesis.tex"
+echo index >"$SCRATCH/mine/index"
+expect 0 $run -o "$SCRATCH/mine.nc" --work "$SCRATCH/mine"
+same "deep index thesis.tex" "$(ls "$SCRATCH/mine" | tr '\n' ' ' | sed 's/ $//')"
+expect 0 "$LMDEPTH" count "$SCRATCH/job.yaml" --work "$SCRATCH/mine"
+same "thesis" "$(cat "$SCRATCH/mine/thesis.tex")"
+# Nothing is left of a preparation that failed.
+printf '\377\n' >"$SCRATCH/bad.txt"
+expect 3 $run -o "$SCRATCH/failed.nc" --set corpus.path="$SCRATCH/bad.txt"
+[ ! -e "$SCRATCH/failed.nc.work" ] || fail "the work folder of a failed preparation stayed"
+
+# ---- the fingerprint: which file is whose, and the model's config ----
+for k in 1 2 3; do echo "text number $k" >"$SCRATCH/s$k.txt"; done
+write_job split <<JOB
+corpus: [{path: "s[12].txt", group: x}, {path: s3.txt, group: y}]
+JOB
+write_job split_otherwise <<JOB
+corpus: [{path: s1.txt, group: x}, {path: "s[23].txt", group: y}]
+JOB
+expect 0 "$LMDEPTH" run "$SCRATCH/split.yaml"
+expect 2 "$LMDEPTH" run "$SCRATCH/split_otherwise.yaml" -o "$SCRATCH/split.nc"
+says "--fresh"
+cp -r "$TINY" "$SCRATCH/model"
+expect 0 $run -o "$SCRATCH/config.nc" --set model.path="$SCRATCH/model"
+sed -i 's/"rope_theta": 10000.0/"rope_theta": 500.0/' "$SCRATCH/model/config.json"
+expect 2 $run -o "$SCRATCH/config.nc" --set model.path="$SCRATCH/model"
+# The order and doubles of metrics are none of its business.
+expect 0 $run -o "$SCRATCH/metrics.nc" --set observe.metrics=bucket,onset
+expect 0 $run -o "$SCRATCH/metrics.nc" --set observe.metrics=onset,bucket,onset
+says "already"
+
+# ---- parts share a work folder, and add up ----
+for part in 0 1; do
+    expect 0 $run -o "$SCRATCH/part$part.nc" --part "$part/2" --work "$SCRATCH/parts"
+done
+says "used again"
+expect 2 $run --part 2/2
+expect 2 $run --part 0/99999999999
+# Never over what is no regular file.
+mkfifo "$SCRATCH/fifo.nc"
+expect 2 timeout 20 $run -o "$SCRATCH/fifo.nc" --fresh
+says "regular"
 exit 0

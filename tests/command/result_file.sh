@@ -24,6 +24,9 @@ expect 0 ncks -m "$SCRATCH/job.nc"
 expect 0 "$PYTHON" -c "import sys, xarray; print(xarray.open_dataset(sys.argv[1]))" \
     "$SCRATCH/job.nc"
 [ ! -s "$SCRATCH/err" ] || fail "a remark of xarray"
+expect 0 "$PYTHON" -c "import sys, xarray
+result = xarray.open_dataset(sys.argv[1])
+result.isel(state=[0, 1]).to_netcdf(sys.argv[2])" "$SCRATCH/job.nc" "$SCRATCH/cut.nc"
 # Metrics that were not asked for leave no dimension behind.
 expect 0 "$LMDEPTH" run "$SCRATCH/job.yaml" --set observe.metrics=token -o "$SCRATCH/token.nc"
 expect 0 ncdump -h "$SCRATCH/token.nc"

@@ -172,7 +172,7 @@ class Checker:
     def check_listed(self, v):
         for name in getattr(v, "coordinates", "").split():
             if self.expect(name in self.file.variables, f"{v.name}: no variable {name}"):
-                dims = set(self.file[name].dimensions) - {"strlen"}
+                dims = set(self.file[name].dimensions) - {f"{name}_strlen"}
                 self.expect(dims <= set(v.dimensions), f"{v.name}: {name} has other dimensions")
 
     def check_bounds(self, v):

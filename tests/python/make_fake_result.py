@@ -145,7 +145,8 @@ class Writer:
         return variable
 
     def names(self, name, dim, texts):
-        variable = self.file.createVariable(name, "S1", (dim, "strlen"))
+        self.file.createDimension(f"{name}_strlen", 40)
+        variable = self.file.createVariable(name, "S1", (dim, f"{name}_strlen"))
         variable._Encoding = "utf-8"
         variable.set_auto_chartostring(False)
         rows = numpy.zeros((len(texts), 40), "S1")
@@ -162,7 +163,6 @@ class Writer:
     def write_axes(self):
         for name, size in (
             ("nv", 2),
-            ("strlen", 40),
             ("limb", 3),
             ("fold", self.o.folds),
         ):

@@ -1,0 +1,64 @@
+/* Takes a spool away and nothing else: a work folder may be any folder that a user has
+ * named, so only files that this room has written are removed, by their names. */
+#include <ctype.h>  /* isdigit */
+#include <dirent.h> /* opendir */
+#include <errno.h>  /* errno */
+#include <string.h> /* strncmp */
+#include <unistd.h> /* unlink */
+#include <lmdepth/base/file.h>
+#include <lmdepth/base/memory.h>
+#include <lmdepth/corpus.h>
+
+static const char *skip_digits(const char *text)
+{
+    while (isdigit((unsigned char)*text)) {
+        text++;
+    }
+    return text;
+}
+
+/* The end of a name, or that of a temporary one: ".tmp.<process>". */
+static bool is_end(const char *text)
+{
+    static const char mark[] = ".tmp.";
+    if (strncmp(text, mark, sizeof mark - 1) == 0) {
+        text = skip_digits(text + sizeof mark - 1);
+    }
+    return *text == '\0';
+}
+
+/* "chunk.<unit>.<stretch>" or the index. */
+static bool is_ours(const char *name)
+{
+    static const char chunk[] = "chunk.";
+    const size_t index = sizeof LMD_SPOOL_INDEX - 1;
+    if (strncmp(name, LMD_SPOOL_INDEX, index) == 0) {
+        return is_end(name + index);
+    }
+    if (strncmp(name, chunk, sizeof chunk - 1) != 0) {
+        return false;
+    }
+    const char *const unit_end = skip_digits(name + sizeof chunk - 1);
+    return *unit_end == '.' && isdigit((unsigned char)unit_end[1]) &&
+           is_end(skip_digits(unit_end + 1));
+}
+
+lmd_status lmd_spool_clear(const char *path)
+{
+    DIR *const folder = opendir(path);
+    if (!folder) {
+        return errno == ENOENT ? LMD_OK
+                               : lmd_status_set(LMD_RESOURCE, "%s: can't be read: %s",
+                                                path, strerror(errno));
+    }
+    lmd_status status = LMD_OK;
+    for (const struct dirent *entry; status == LMD_OK && (entry = readdir(folder));) {
+        if (is_ours(entry->d_name) && unlinkat(dirfd(folder), entry->d_name, 0) != 0) {
+            status = lmd_status_set(LMD_RESOURCE, "%s/%s: can't be removed: %s", path,
+                                    entry->d_name, strerror(errno));
+        }
+    }
+    (void)closedir(folder);
+    (void)rmdir(path); // stays when it holds anything of somebody else's
+    return status;
+}
