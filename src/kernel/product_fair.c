@@ -79,7 +79,11 @@ static bool is_shape_fair(const fair_case *it)
 bool lmd_product_is_fair(const lmd_product *product, const lmd_vector_table *vector,
                          int max_C)
 {
-    enum { ROWS = LMD_DECODE_ROWS, COLUMNS = LMD_TILE_COLUMNS, TOKENS = LMD_DECODE_TOKENS };
+    enum {
+        ROWS = LMD_DECODE_ROWS,
+        COLUMNS = LMD_TILE_COLUMNS,
+        TOKENS = LMD_DECODE_TOKENS
+    };
     // {M, n, C, rows and columns of the shape, most channels of a chunk}: the decoder's
     // and linear's; C = 0 stands for max_C.
     static const int shapes[][6] = {
@@ -97,8 +101,7 @@ bool lmd_product_is_fair(const lmd_product *product, const lmd_vector_table *vec
     it.W = lmd_memory_new_aligned(LMD_LIBRARY_COLUMNS * C, sizeof(float));
     it.row = lmd_memory_new(C, sizeof(float));
     float *scratch = lmd_memory_new_aligned(LMD_PRODUCT_SCRATCH, sizeof(float));
-    float *out = lmd_memory_new_aligned((size_t)LMD_LIBRARY_ROWS * LMD_LIBRARY_COLUMNS,
-                                        sizeof(float));
+    float *out = lmd_memory_new_aligned(LMD_PRODUCT_RESULTS, sizeof(float));
     bool is_fair = true;
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0] && is_fair; i++) {
         const int *shape = shapes[i];
