@@ -20,7 +20,7 @@ enum {
     LMD_LINEAR_CHUNK = 192,
     /* The same for the decoder. A panel of so many channels stays in a first-level cache
      * beside a tile of rows. */
-    LMD_DECODE_CHUNK = 192,
+    LMD_DECODE_CHUNK = 288,
     /* Columns of the decoder's tiles of logits. */
     LMD_TILE_COLUMNS = 256,
     /* Most rows of a block of the decoder whose number can be chosen. With
@@ -65,7 +65,9 @@ const lmd_product *const *lmd_product_tiles(void);
 
 /* Floats of scratch that a product takes. */
 enum {
-    LMD_PRODUCT_SCRATCH = (LMD_LIBRARY_ROWS + LMD_DECODE_CHUNK) * LMD_LIBRARY_COLUMNS
+    LMD_PRODUCT_ROWS = 512,
+    LMD_PRODUCT_RESULTS = LMD_PRODUCT_ROWS * 512,
+    LMD_PRODUCT_SCRATCH = LMD_PRODUCT_RESULTS + LMD_DECODE_CHUNK * 512
 };
 
 /* Do the bits of `product` depend on no place? Tries the shapes in use, for C up to

@@ -112,7 +112,7 @@ static void run_blas(const lmd_vector_table *vector, const lmd_product_block *bl
     const bool is_whole = block->M == block->shape_M && block->n == block->shape_n;
     float *results = is_whole ? block->out : block->scratch;
     const int stride = is_whole ? (int)block->out_stride : block->shape_n;
-    float *part = block->scratch + LMD_LIBRARY_ROWS * LMD_LIBRARY_COLUMNS;
+    float *part = block->scratch + LMD_PRODUCT_RESULTS;
     for (int first = 0; first < block->C; first += block->chunk) {
         const int left = block->C - first;
         const int n = left < block->chunk ? left : block->chunk;
@@ -153,25 +153,36 @@ void lmd_product_blas_single_thread(void)
 
 /* ---- plain C ---- */
 
-/* Sixteen columns; scratch takes those that out has no room for. */
+/* out (M, n <= 16) = results (M, 16), or added to it. */
+static void take_columns(const lmd_product_block *block, float *out, int n, bool add)
+{
+    const float *results = block->scratch;
+    for (int row = 0; row < block->M; row++, out += block->out_stride) {
+        for (int i = 0; i < n; i++) {
+            const float x = results[row * LMD_LANES + i];
+            out[i] = add ? out[i] + x : x;
+        }
+    }
+}
+
 static void run_plain(const lmd_vector_table *vector, const lmd_product_block *block)
 {
-    lmd_panel panel = {.a = block->in,
-                       .a_stride = (size_t)block->C,
-                       .b_stride = PANEL,
-                       .M = block->M,
-                       .C = block->C};
     for (int column = 0; column < block->n; column += LMD_LANES) {
         const size_t place = (size_t)column / PANEL * PANEL;
-        panel.b = block->W + place * (size_t)block->C + (size_t)column - place;
-        const int left = block->n - column;
-        const bool is_whole = left >= LMD_LANES;
-        panel.out = is_whole ? block->out + column : block->scratch;
-        panel.out_stride = is_whole ? block->out_stride : LMD_LANES;
-        vector->panel(&panel);
-        for (size_t row = 0; !is_whole && row < (size_t)block->M; row++) {
-            memcpy(block->out + row * block->out_stride + column,
-                   block->scratch + row * LMD_LANES, (size_t)left * sizeof(float));
+        const float *W = block->W + place * (size_t)block->C + (size_t)column - place;
+        const int n = block->n - column < LMD_LANES ? block->n - column : LMD_LANES;
+        for (int first = 0; first < block->C; first += block->chunk) {
+            const int left = block->C - first;
+            const lmd_panel panel = {.out = block->scratch,
+                                     .a = block->in + first,
+                                     .b = W + (size_t)first * PANEL,
+                                     .out_stride = LMD_LANES,
+                                     .a_stride = (size_t)block->C,
+                                     .b_stride = PANEL,
+                                     .M = block->M,
+                                     .C = left < block->chunk ? left : block->chunk};
+            vector->panel(&panel);
+            take_columns(block, block->out + column, n, first > 0);
         }
     }
 }

@@ -79,25 +79,29 @@ static bool is_shape_fair(const fair_case *it)
 bool lmd_product_is_fair(const lmd_product *product, const lmd_vector_table *vector,
                          int max_C)
 {
+    enum {
+        ROWS = LMD_DECODE_ROWS,
+        COLUMNS = LMD_TILE_COLUMNS,
+        TOKENS = LMD_DECODE_TOKENS
+    };
     // {M, n, C, rows and columns of the shape, most channels of a chunk}: the decoder's
     // and linear's; C = 0 stands for max_C.
     static const int shapes[][6] = {
-        {420, 256, 0, 432, 256, LMD_DECODE_CHUNK},
-        {LMD_DECODE_ROWS, 256, 576, LMD_DECODE_ROWS, 256, LMD_DECODE_CHUNK},
-        {LMD_DECODE_TOKENS, 256, 576, LMD_DECODE_TOKENS, 256, LMD_DECODE_CHUNK},
-        {LMD_DECODE_TOKENS, 256, 16, LMD_DECODE_TOKENS, 256, LMD_DECODE_CHUNK},
-        {29, 64, 64, LMD_DECODE_TOKENS, 256, LMD_DECODE_CHUNK},
+        {ROWS - 28, COLUMNS, 0, ROWS - 16, COLUMNS, LMD_DECODE_CHUNK},
+        {ROWS, COLUMNS, 576, ROWS, COLUMNS, LMD_DECODE_CHUNK},
+        {TOKENS, COLUMNS, 576, TOKENS, COLUMNS, LMD_DECODE_CHUNK},
+        {TOKENS, COLUMNS, 16, TOKENS, COLUMNS, LMD_DECODE_CHUNK},
+        {29, 64, 64, TOKENS, COLUMNS, LMD_DECODE_CHUNK},
         {256, 512, 576, LMD_LIBRARY_ROWS, LMD_LIBRARY_COLUMNS, LMD_LINEAR_CHUNK},
         {256, 288, 576, LMD_LIBRARY_ROWS, 288, LMD_LINEAR_CHUNK},
         {13, 17, 64, LMD_LIBRARY_ROWS, 32, LMD_LINEAR_CHUNK}};
     const size_t C = (size_t)max_C;
     fair_case it = {.product = product, .vector = vector};
-    it.in = lmd_memory_new_aligned((LMD_DECODE_ROWS + LMD_LANES) * C, sizeof(float));
+    it.in = lmd_memory_new_aligned(LMD_PRODUCT_ROWS * C, sizeof(float));
     it.W = lmd_memory_new_aligned(LMD_LIBRARY_COLUMNS * C, sizeof(float));
     it.row = lmd_memory_new(C, sizeof(float));
     float *scratch = lmd_memory_new_aligned(LMD_PRODUCT_SCRATCH, sizeof(float));
-    float *out = lmd_memory_new_aligned((size_t)LMD_LIBRARY_ROWS * LMD_LIBRARY_COLUMNS,
-                                        sizeof(float));
+    float *out = lmd_memory_new_aligned(LMD_PRODUCT_RESULTS, sizeof(float));
     bool is_fair = true;
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0] && is_fair; i++) {
         const int *shape = shapes[i];

@@ -11,8 +11,6 @@
 enum { TILE_ROWS = 6 };
 #include "tile_loops.h"
 
-enum { UNROLL = 4 }; /* channels: counting would take turns of the units */
-
 static inline __attribute__((always_inline)) void
 add_channel(__m256 sums[TILE_ROWS][2], const float *a, const float *b)
 {
@@ -31,15 +29,14 @@ static void half_tile(const tile_task *task, size_t column)
         sums[i][0] = _mm256_setzero_ps();
         sums[i][1] = _mm256_setzero_ps();
     }
-    const float *a = task->a, *b = task->b + column;
-    int c = 0;
-    for (; c + UNROLL <= task->C; c += UNROLL) {
-        for (int u = 0; u < UNROLL; u++, a += TILE_ROWS, b += PANEL) {
+    const float *a = task->a, *b = task->b + column, *next = task->next;
+    const int lines = column == 0 ? task->next_lines : 0;
+    for (int first = 0; first < task->C; first += TILE_STEP) {
+        next = fetch_lines(next, lines);
+        const int end = first + TILE_STEP < task->C ? first + TILE_STEP : task->C;
+        for (int c = first; c < end; c++, a += TILE_ROWS, b += PANEL) {
             add_channel(sums, a, b);
         }
-    }
-    for (; c < task->C; c++, a += TILE_ROWS, b += PANEL) {
-        add_channel(sums, a, b);
     }
     float *out = task->out + column;
     const size_t stride = task->out_stride;

@@ -33,10 +33,13 @@ static void tile(const tile_task *task)
         sums[i][0] = _mm512_setzero_ps();
         sums[i][1] = _mm512_setzero_ps();
     }
-    const float *a = task->a, *b = task->b;
-
-    for (int c = 0; c < task->C; c++, a += TILE_ROWS, b += PANEL) {
-        add_channel(sums, a, b);
+    const float *a = task->a, *b = task->b, *next = task->next;
+    for (int first = 0; first < task->C; first += TILE_STEP) {
+        next = fetch_lines(next, task->next_lines);
+        const int end = first + TILE_STEP < task->C ? first + TILE_STEP : task->C;
+        for (int c = first; c < end; c++, a += TILE_ROWS, b += PANEL) {
+            add_channel(sums, a, b);
+        }
     }
     float *out = task->out;
     const size_t stride = task->out_stride;

@@ -20,11 +20,17 @@ typedef struct tile_task {
     size_t out_stride;
     int C;
     bool add;
+    const float *next; /* weights of the next panel that shall be there in time, */
+    int next_lines;    /* so many lines of them for every TILE_STEP channels */
 } tile_task;
 
 static void tile(const tile_task *task);
 
-enum { PANEL = LMD_PANEL_COLUMNS, LINE = 16 /* floats of a cache line */ };
+enum {
+    PANEL = LMD_PANEL_COLUMNS,
+    LINE = 16,     /* floats of a cache line */
+    TILE_STEP = 16 /* channels */
+};
 
 /* A tile at the edge: the kernel computes all of it, out gets what it has room for. */
 static void edge_tile(const tile_task *task, int rows, int columns)
@@ -44,14 +50,13 @@ static void edge_tile(const tile_task *task, int rows, int columns)
     }
 }
 
-/* Asks for share `part` of `parts` of n floats. */
-static void fetch_share(const float *next, size_t n, int part, int parts)
+/* Asks for lines while TILE_STEP channels are computed; returns the next. */
+static inline const float *fetch_lines(const float *next, int n)
 {
-    const size_t lines = n / LINE;
-    const size_t end = lines * ((size_t)part + 1) / (size_t)parts;
-    for (size_t line = lines * (size_t)part / (size_t)parts; line < end; line++) {
-        __builtin_prefetch(next + line * LINE, 0, 2);
+    for (int i = 0; i < n; i++, next += LINE) {
+        __builtin_prefetch(next, 0, 2);
     }
+    return next;
 }
 
 /* All rows times one panel, channels [first, first + n). */
@@ -65,14 +70,17 @@ static void panel_part(const lmd_product_block *block, int column, int first, in
                       .out_stride = block->out_stride,
                       .C = n,
                       .add = first > 0};
+    // The last panel's successor is nowhere: its own lines, which are there, cost least.
+    const float *next = left > PANEL ? task.b + C * PANEL : task.b;
+    const size_t steps = (size_t)(n + TILE_STEP - 1) / TILE_STEP;
+    task.next_lines = parts > 2 * TILE_STEP ? 1 : (2 * TILE_STEP + parts / 2) / parts;
+    const size_t share = steps * (size_t)task.next_lines * LINE;
     for (int part = 0; part < parts; part++) {
         const size_t row = (size_t)part * TILE_ROWS;
         const int rows = block->M - (int)row;
         task.a = block->in + row * C + (size_t)first * TILE_ROWS;
         task.out = block->out + row * block->out_stride + column;
-        if (left > PANEL) {
-            fetch_share(task.b + C * PANEL, (size_t)n * PANEL, part, parts);
-        }
+        task.next = next + (size_t)part * share;
         if (rows >= TILE_ROWS && columns == PANEL) {
             tile(&task);
         } else {

@@ -88,8 +88,8 @@ sums(const lmd_sums_task *task, lmd_sums *out, const bool entropy, const bool cr
             const int at = i + p * WIDTH;
             const vec z = load(task->z + at);
             // Bounded, so that e x is 0 and not NaN where x is -inf by overflow.
-            const vec x = larger(z - task->reference, splat(-88.0f));
-            const vec e = exponential(x);
+            const vec x = larger(z - task->reference, splat(-87.0f));
+            const vec e = small_exponential(x);
             store(task->e + at, e);
             s[p] += e;
             if (entropy) {
