@@ -54,7 +54,7 @@ int lmd_arguments_fail(lmd_status status)
     if (status != LMD_OK && lmd_arguments_is_first_process()) {
         lmd_log_error("%s", lmd_status_message());
     }
-    return status;
+    return (int)status;
 }
 
 /* ---- job file and overrides ---- */

@@ -109,5 +109,5 @@ int lmd_command_count(int argc, char **argv)
     }
     lmd_parallel_end(session);
     lmd_job_arguments_clear(&arguments);
-    return status;
+    return (int)status;
 }

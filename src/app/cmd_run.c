@@ -425,5 +425,5 @@ int lmd_command_run(int argc, char **argv)
     clear_run(&run);
     lmd_parallel_end(run.session);
     lmd_job_arguments_clear(&arguments.job);
-    return status;
+    return (int)status;
 }

@@ -27,13 +27,15 @@ static void test_edges(void **state)
         int V;
         int n_bands;
         int32_t last;
-    } cases[] = {{1, 2, 1},    {2, 3, 2},      {10, 5, 8},         {11, 6, 11},
-                 {100, 9, 64}, {101, 10, 101}, {49152, 21, 32768}, {100001, 23, 100001}};
+    } cases[] = {{1, 2, 1},      {2, 2, 1},          {3, 3, 2},           {10, 5, 8},
+                 {11, 5, 8},     {12, 6, 11},        {64, 8, 32},         {100, 9, 64},
+                 {102, 10, 101}, {49152, 21, 32768}, {100002, 23, 100001}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const int V = cases[i].V;
         int64_t *const counts = lmd_memory_new((size_t)V, sizeof *counts);
         lmd_frequency *const table = lmd_frequency_new(V, counts, NULL, true);
         assert_int_equal(table->n_bands, cases[i].n_bands);
+        assert_int_equal(lmd_frequency_count_bands(V), cases[i].n_bands);
         assert_int_equal(table->edges[table->n_bands - 1], cases[i].last);
         assert_int_equal(table->edges[table->n_bands], V + 1);
         assert_int_equal(table->bands[0], 0);

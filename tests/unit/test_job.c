@@ -474,7 +474,7 @@ static void test_file(void **state)
     assert_int_equal(lmd_job_read(&job, "tests/no-such.yaml", NULL, 0), LMD_USAGE);
     assert_non_null(strstr(lmd_status_message(), "no-such.yaml"));
     assert_null(job);
-    assert_int_equal(lmd_job_read(&job, "/", NULL, 0), LMD_INPUT);
+    assert_int_equal(lmd_job_read(&job, "/", NULL, 0), LMD_USAGE);
     char path[] = "/tmp/lmdepth-job-XXXXXX";
     const int file = mkstemp(path);
     assert_true(file >= 0);
