@@ -10,8 +10,8 @@
  *
  * One arithmetic: every product runs on blocks of a fixed number of rows and columns, so
  * a row's bits depend on neither its place, nor its neighbours, nor the number of
- * threads. A self-test in lmd_kernel_new checks it. Nothing here allocates after
- * lmd_kernel_new, prints, or fails.
+ * threads. A self-test in lmd_kernel_new checks it. Nothing here allocates, prints or
+ * fails after lmd_kernel_new.
  */
 #ifndef LMDEPTH_KERNEL_H
 #define LMDEPTH_KERNEL_H
@@ -27,20 +27,24 @@ typedef struct lmd_kernel lmd_kernel;
 
 /* The OPENBLAS_CORETYPE with which this process should be started anew because the
  * library chose kernels of half speed for this processor (design 6), NULL when all is
- * well. May be called before anything else. */
+ * well or the library is not going to be used. May be called before anything else. */
 const char *lmd_kernel_better_core(void);
 
-/* Chooses the product (OpenBLAS if it passes the self-test, else plain C), sets the
- * library to one thread, and takes per-thread scratch for inputs up to `max_C` wide. The
- * team is borrowed. */
+/* Chooses the product: the fastest tile kernel that the processor can run (AVX-512, AVX2
+ * with FMA), else OpenBLAS if it passes the self-test, else plain C. LMDEPTH_KERNEL =
+ * avx512, avx2, blas or plain forces one; a name that this processor has not is fatal
+ * (LMD_USAGE). Sets the library to one thread, and takes scratch for inputs up to `max_C`
+ * wide. The team is borrowed. */
 lmd_kernel *lmd_kernel_new(lmd_team *team, int max_C);
 void lmd_kernel_free(lmd_kernel *kernel); /* accepts NULL */
 
-/* Replaces the library's product by the plain C one, which rounds alike on every
- * processor: for ranks that would differ otherwise. */
+/* Replaces the product by the plain C one, which rounds alike on every processor: for
+ * ranks that would differ otherwise. At any time between two calls; the layout of
+ * matrices is the same for all products. */
 void lmd_kernel_use_plain(lmd_kernel *kernel);
 
-/* What decides the rounding, for lmdepth_arithmetic: "f32; OpenBLAS 0.3.21 SkylakeX ...".
+/* What decides the rounding, for lmdepth_arithmetic: "f32; tiles avx512 14x32",
+ * "f32; OpenBLAS 0.3.21 SkylakeX".
  * Equal strings mean equal bits. Borrowed from the kernel. */
 const char *lmd_kernel_arithmetic(const lmd_kernel *kernel);
 
@@ -58,7 +62,7 @@ double lmd_kernel_measure_peak(lmd_kernel *kernel, double milliseconds);
 /* A weight matrix W (O, C) in memory of somebody else. */
 typedef struct lmd_matrix {
     int O, C;
-    float *packed; /* borrowed */
+    float *packed; /* borrowed; fp32 in panels, of 32 rows */
 } lmd_matrix;
 
 /* Bytes of memory for (O, C), a multiple of 64. */

@@ -3,7 +3,7 @@
  * t* is known only when the last state has seen the whole vocabulary, so it goes first
  * and its logits are kept, 112 rows of V: what KL and the targets of the other states
  * need. Then decode_sweep.c takes the other states. Products that want it have one of two
- * fixed shapes (112 or M rows times 256 columns), M a function of max_L alone; so the
+ * fixed shapes (112 or M rows times 512 columns), M a function of max_L alone; so the
  * bits of a token depend on neither S, nor its place, nor the team.
  */
 #include <assert.h>
@@ -44,6 +44,10 @@ static void allocate(lmd_decoder *decoder)
     const size_t d = (size_t)decoder->d, M = (size_t)decoder->M;
     const size_t tallies = (size_t)decoder->n_segments * M;
     decoder->scratch_floats = M * NB + 2 * NB + (size_t)up(decoder->d, LMD_LANES);
+    if (most_rows(decoder) > LMD_PRODUCT_ROWS) { // more states than the kernel's is for
+        decoder->product_at = decoder->scratch_floats;
+        decoder->scratch_floats += LMD_PRODUCT_PART + most_rows(decoder) * NB;
+    }
     decoder->keep = lmd_memory_new_aligned(
         (size_t)decoder->n_tiles * LMD_DECODE_TOKENS * NB, sizeof(float));
     decoder->targets = lmd_memory_new_aligned(NB * d, sizeof(float));
@@ -177,6 +181,15 @@ void lmd_decode_set_rows(lmd_decode_run *run, int used, int most)
     }
 }
 
+static float *product_scratch(const lmd_decoder *decoder, int member)
+{
+    if (decoder->product_at == 0) {
+        return lmd_kernel_scratch(decoder->kernel, member);
+    }
+    return decoder->scratch + (size_t)member * decoder->scratch_floats +
+           decoder->product_at;
+}
+
 void lmd_decode_product(const lmd_decode_run *run, float *out, const float *W, int n,
                         int member)
 {
@@ -192,7 +205,7 @@ void lmd_decode_product(const lmd_decode_run *run, float *out, const float *W, i
                                      .chunk = decoder->chunk,
                                      .shape_M = run->shape_rows,
                                      .shape_n = NB,
-                                     .scratch = lmd_kernel_scratch(kernel, member)};
+                                     .scratch = product_scratch(decoder, member)};
     kernel->product->run(kernel->vector, &block);
 }
 

@@ -37,9 +37,10 @@ struct lmd_decoder {
     float *wanted;  /* (M, 2) logits of t* and gold */
     float *scratch; /* members' results, p*, e, state */
     size_t scratch_floats;
-    int32_t *last_ids;        /* (LMD_TILE_COLUMNS) padded */
-    lmd_tally *tallies;       /* (n_segments, M) */
-    double *masses;           /* (n_segments, M, n_bands) or NULL */
+    size_t product_at;  /* of a member's scratch for products; 0: the kernel's own */
+    int32_t *last_ids;  /* (LMD_TILE_COLUMNS) padded */
+    lmd_tally *tallies; /* (n_segments, M) */
+    double *masses;     /* (n_segments, M, n_bands) or NULL */
     lmd_decode_token *tokens; /* (LMD_DECODE_TOKENS) */
 };
 

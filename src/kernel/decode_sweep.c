@@ -1,6 +1,6 @@
 /* Decode: the states before the last.
  *
- * A block is all other states of a few tokens, about 500 rows, so that its activations
+ * A block is all other states of a few tokens, about 200 rows, so that its activations
  * and one tile of logits stay in the second-level cache. Blocks follow one another;
  * within one, the team shares out segments of the vocabulary, so that the weights pass
  * through memory once a block whatever the number of threads, and few states do not leave

@@ -18,15 +18,17 @@ enum {
      * of SmolLM2's first position differ from fp64 by up to 2.3e-4 of a row's root mean
      * square with whole sums. */
     LMD_LINEAR_CHUNK = 192,
-    /* The same for the decoder. A panel of so many channels stays in a first-level cache
-     * beside a tile of rows. */
+    /* The same for the decoder. A panel of so many channels (36 KB) stays in a
+     * first-level cache while tiles of rows (16 KB) pass by. */
     LMD_DECODE_CHUNK = 288,
-    /* Columns of the decoder's tiles of logits. */
-    LMD_TILE_COLUMNS = 256,
-    /* Most rows of a block of the decoder whose number can be chosen. With
-     * LMD_DECODE_CHUNK channels of each and a tile of their logits they take 1 MB, about
-     * a second-level cache; the weights pass once for so many rows. */
-    LMD_DECODE_ROWS = 448
+    /* Columns of the decoder's tiles of logits: the fixed cost of a row of a tile in the
+     * epilogue is about that of 250 columns. */
+    LMD_TILE_COLUMNS = 512,
+    /* Most rows of a block of the decoder whose number can be chosen. LMD_DECODE_CHUNK
+     * channels of each (256 KB) and a tile of their logits (450 KB) stay in a
+     * second-level cache; the weights pass once for so many rows, 2 GB/s at 230 GFLOP/s.
+     */
+    LMD_DECODE_ROWS = 224
 };
 
 /* Weights lie in panels: for each 32 columns of the product (rows of W) the 32 floats of
@@ -42,8 +44,8 @@ typedef struct lmd_product_block {
     size_t out_stride;
     const float *in, *W;
     int M, n, C, chunk;
-    int shape_M, shape_n; /* >= M, n: at most LMD_DECODE_ROWS + 16 by ..._COLUMNS */
-    float *scratch;       /* (LMD_PRODUCT_SCRATCH) */
+    int shape_M, shape_n; /* >= M, n */
+    float *scratch;       /* LMD_PRODUCT_PART + shape_M shape_n floats */
 } lmd_product_block;
 
 /* A tile kernel. A row's bits must depend on nothing but the row, W, and for `is_fixed`
@@ -66,8 +68,9 @@ const lmd_product *const *lmd_product_tiles(void);
 /* Floats of scratch that a product takes. */
 enum {
     LMD_PRODUCT_ROWS = 512,
+    LMD_PRODUCT_PART = LMD_DECODE_CHUNK * 512, /* of the weights, for the library */
     LMD_PRODUCT_RESULTS = LMD_PRODUCT_ROWS * 512,
-    LMD_PRODUCT_SCRATCH = LMD_PRODUCT_RESULTS + LMD_DECODE_CHUNK * 512
+    LMD_PRODUCT_SCRATCH = LMD_PRODUCT_PART + LMD_PRODUCT_RESULTS
 };
 
 /* Do the bits of `product` depend on no place? Tries the shapes in use, for C up to

@@ -110,9 +110,9 @@ static void run_blas(const lmd_vector_table *vector, const lmd_product_block *bl
 {
     (void)vector;
     const bool is_whole = block->M == block->shape_M && block->n == block->shape_n;
-    float *results = is_whole ? block->out : block->scratch;
+    float *part = block->scratch;
+    float *results = is_whole ? block->out : part + LMD_PRODUCT_PART;
     const int stride = is_whole ? (int)block->out_stride : block->shape_n;
-    float *part = block->scratch + LMD_PRODUCT_RESULTS;
     for (int first = 0; first < block->C; first += block->chunk) {
         const int left = block->C - first;
         const int n = left < block->chunk ? left : block->chunk;

@@ -1,11 +1,11 @@
 /* The loops around a tile kernel, the same for every instruction set. The file that
  * includes this sets TILE_ROWS and defines tile() for a `tile_task`.
  *
- * Order: parts of C, then panels, then tiles of rows. A panel's part (288 x 32 floats)
- * stays in the first-level cache while all tiles of rows pass by; their part (448 rows x
- * 288) and the results stay in the second-level cache. While a panel is in use its
- * successor's lines are asked for, some with each tile, so that the weights, which come
- * from memory, are there in time.
+ * Order: parts of C, then panels, then tiles of rows. A panel's part (at most 288 x 32
+ * floats) stays in the first-level cache while all tiles of rows pass by; their part and
+ * the results stay in the second-level cache. Weights come from memory, once for a block
+ * of rows: while a panel is in use the tile kernel asks for its successor's lines, a few
+ * between channels (all at once before a tile cost 4 % of the time).
  */
 #ifndef TILE_LOOPS_H
 #define TILE_LOOPS_H

@@ -91,9 +91,9 @@ static void decode_equals_the_naive_twin(void **state)
 {
     (void)state;
     const int64_t live = lmd_memory_live();
-    static const int sizes[][4] = {{1, 1, 1, 1},     {2, 7, 13, 2},    {31, 64, 112, 5},
-                                   {513, 7, 13, 5},  {5000, 64, 1, 2}, {5000, 7, 112, 2},
-                                   {512, 64, 13, 1}, {1100, 9, 29, 33}};
+    static const int sizes[][4] = {{1, 1, 1, 1},     {2, 7, 13, 2},     {31, 64, 112, 5},
+                                   {513, 7, 13, 5},  {5000, 64, 1, 2},  {5000, 7, 112, 2},
+                                   {512, 64, 13, 1}, {1100, 9, 29, 33}, {40, 3, 3, 600}};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         const int *n = sizes[i];
         lmd_kernel *kernel = case_kernel(1 + (int)i % 3, n[1]);
