@@ -47,6 +47,9 @@ const lmd_model_shape *lmd_model_get_shape(const lmd_model *model);
 /* The weights file, for hashing; its format and the tensor types in it, for people:
  * "GGUF, Q4_1 Q8_0 F32". Borrowed. */
 const char *lmd_model_weights_path(const lmd_model *model);
+
+/* The n files that hold its weights. */
+const char *const *lmd_model_weights_files(const lmd_model *model, int *n);
 const char *lmd_model_describe(const lmd_model *model);
 
 /* What is unusual about it, a line each, appended (may be nothing). */

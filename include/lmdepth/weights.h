@@ -30,6 +30,14 @@ typedef struct lmd_tensor {
     uint64_t n_bytes;                /* as stored */
 } lmd_tensor;
 
+/* ---- names of models ---- */
+
+/* A path as it is; org/name or org/name@revision, when no such file exists, to the
+ * model's folder in the Hugging Face cache. `path` is the caller's. LMD_USAGE, and *path
+ * NULL, when it is not there, with the folder looked in and what it has. Nothing is
+ * fetched. */
+lmd_status lmd_weights_resolve(const char *name, char **path);
+
 /* ---- life ---- */
 
 /* Opens `path`: a file of weights, the index of shards (*.index.json), a part of a split

@@ -158,13 +158,12 @@ static lmd_status check_output(const lmd_run *run)
     return status;
 }
 
-/* Collective. The model file is read once for its hash, by the root. */
+/* Collective. The model is read once for its hash, by the root. */
 static lmd_status hash_model(lmd_run *run)
 {
     lmd_status status = LMD_OK;
     if (lmd_parallel_is_root(run->session)) {
-        status =
-            lmd_file_sha256(lmd_model_weights_path(run->inputs.model), run->model_sha256);
+        status = lmd_locate_sha256(run->inputs.model, run->model_sha256);
     }
     LMD_TRY(lmd_parallel_agree(run->session, status));
     lmd_parallel_broadcast(run->session, run->model_sha256, sizeof run->model_sha256);

@@ -257,6 +257,11 @@ const char *lmd_model_weights_path(const lmd_model *model)
     return lmd_weights_path(model->weights);
 }
 
+const char *const *lmd_model_weights_files(const lmd_model *model, int *n)
+{
+    return lmd_weights_files(model->weights, n);
+}
+
 const char *lmd_model_describe(const lmd_model *model)
 {
     return model->description;
