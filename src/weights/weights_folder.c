@@ -143,7 +143,10 @@ lmd_status lmd_weights_locate(char **file, const char *path)
                               "%s: no weights in this folder (%s, a .gguf file or %s)",
                               path, SAFETENSORS[1], TORCH[1]);
     }
-    lmd_log_warn("%s: torch weights, read for want of safetensors or GGUF in this folder",
-                 *file);
+    if (lmd_log_is_root()) {
+        lmd_log_warn(
+            "%s: torch weights, read for want of safetensors or GGUF in this folder",
+            *file);
+    }
     return LMD_OK;
 }

@@ -23,8 +23,9 @@ import gguf
 import numpy as np
 import torch
 import transformers
-from make_model_reference import config_of, write_reference
 from safetensors.torch import save_file
+
+from make_model_reference import config_of, write_reference
 
 SIZES = {
     "d": 14,
