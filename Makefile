@@ -24,10 +24,11 @@ ROOMS := base kernel weights parallel token corpus model lens metric job engine 
 
 # ---- dependencies ----
 
-PACKAGES := libzstd zlib libcrypto jansson yaml-0.1 libpcre2-8 libutf8proc netcdf openblas hwloc
+PACKAGES := libzstd zlib libcrypto jansson yaml-0.1 libpcre2-8 libutf8proc netcdf openblas hwloc \
+    libzip
 APT_BUILD := build-essential pkg-config libopenmpi-dev openmpi-bin libopenblas-dev \
     libnetcdf-dev libzstd-dev zlib1g-dev libjansson-dev libyaml-dev libpcre2-dev \
-    libutf8proc-dev libssl-dev libhwloc-dev
+    libutf8proc-dev libssl-dev libhwloc-dev libzip-dev
 APT_TEST := libcmocka-dev python3 python3-venv python3-numpy python3-netcdf4 python3-xarray \
     python3-matplotlib netcdf-bin nco zstd debian-faq debian-policy
 APT_LINT := clang clang-format libclang-rt-14-dev cppcheck shellcheck universal-ctags mpich \

@@ -44,12 +44,16 @@ void lmd_model_close(lmd_model *model); /* accepts NULL */
 
 const lmd_model_shape *lmd_model_get_shape(const lmd_model *model);
 
-/* The weights file, for hashing; its format and the tensor types in it, for people:
- * "GGUF, Q4_1 Q8_0 F32". Borrowed. */
+/* The weights file: of several, the index or the first. Borrowed. */
 const char *lmd_model_weights_path(const lmd_model *model);
 
 /* config.json, NULL when the config is in the weights file. Borrowed. */
 const char *lmd_model_config_path(const lmd_model *model);
+
+/* The n files that hold its weights. Borrowed. */
+const char *const *lmd_model_weights_files(const lmd_model *model, int *n);
+
+/* Its format and the tensor types in it, for people: "GGUF, Q4_1 Q8_0 F32". Borrowed. */
 const char *lmd_model_describe(const lmd_model *model);
 
 /* What is unusual about it, a line each, appended (may be nothing). */

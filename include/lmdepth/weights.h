@@ -1,7 +1,7 @@
 /* Room weights: from bytes on disk to named tensors and metadata.
  *
- * One object stands for all the files of a model, whatever their format: a safetensors
- * file or a GGUF file today; shards and torch files get a row in formats.def later.
+ * One object stands for all the files of a model, whatever their format: safetensors,
+ * torch or GGUF, in one file or in several.
  * Opening reads headers only and checks every length, offset, type and name against the
  * size of the file. Values come out widened to float, row by row, into a buffer of the
  * caller: nobody outside knows how a file lays its bytes out.
@@ -30,18 +30,33 @@ typedef struct lmd_tensor {
     uint64_t n_bytes;                /* as stored */
 } lmd_tensor;
 
+/* ---- names of models ---- */
+
+/* A path as it is; org/name or org/name@revision, when no such file exists, to the
+ * model's folder in the Hugging Face cache. `path` is the caller's. LMD_USAGE, and *path
+ * NULL, when it is not there, with the folder looked in and what it has. Nothing is
+ * fetched. */
+lmd_status lmd_weights_resolve(const char *name, char **path);
+
 /* ---- life ---- */
 
-/* Opens `path`: a .gguf file, a .safetensors file, or a model folder (in it:
- * model.safetensors, else the only *.gguf). LMD_USAGE when it does not exist; LMD_INPUT,
- * with path and tensor or byte, when it can't be understood. A GGUF file without tensors
- * opens. Tensor types that are not supported are refused by number and name here. */
+/* Opens `path`: a file of weights, the index of shards (*.index.json), a part of a split
+ * GGUF model (all parts are opened), or a model folder; in it, the first of
+ * model.safetensors.index.json, model.safetensors, the only *.gguf (or split model),
+ * pytorch_model.bin.index.json, pytorch_model.bin. LMD_USAGE when it does not exist;
+ * LMD_INPUT, with path and tensor or byte, when it can't be understood or parts are
+ * missing, all of which are named. A GGUF file without tensors opens. Tensor types that
+ * are not supported are refused by number and name here. */
 lmd_status lmd_weights_open(lmd_weights **out, const char *path);
 void lmd_weights_close(lmd_weights *weights); /* accepts NULL */
 
-/* "GGUF" or "safetensors"; the file that was opened. */
+/* "GGUF", "safetensors" or "torch"; the file that was opened: of several, the index, or
+ * the first part of a split model. */
 const char *lmd_weights_format(const lmd_weights *weights);
 const char *lmd_weights_path(const lmd_weights *weights);
+
+/* The n files that hold tensors, without an index, in the order of their names. */
+const char *const *lmd_weights_files(const lmd_weights *weights, int *n);
 
 /* ---- tensors ---- */
 

@@ -69,6 +69,18 @@ int lmd_threads_choose(int asked, int share);
 /* Processors this process may run on, without MPI. */
 int lmd_threads_processors(void);
 
+/* ---- locate.c: what the name of a model means ---- */
+
+/* Opens a path, or org/name[@revision] in the Hugging Face cache. */
+lmd_status lmd_locate_model(lmd_model **out, const char *name);
+
+/* Opens the tokenizer of such a name: of the folder, when it is a file without one. */
+lmd_status lmd_locate_tokenizer(lmd_tokenizer **out, const char *name,
+                                const lmd_model *model); /* NULL: not open */
+
+/* Of the weights' file; of several, that of their list, "<sha256>  <name>" a line. */
+lmd_status lmd_locate_sha256(const lmd_model *model, char hex[LMD_SHA256_HEX]);
+
 /* ---- inputs.c: everything that a job names, opened and checked ---- */
 
 typedef struct lmd_inputs {

@@ -177,7 +177,7 @@ static lmd_status hash_model(lmd_run *run)
     lmd_model_hashes *hashes = &run->model_hashes;
     lmd_status status = LMD_OK;
     if (lmd_parallel_is_root(run->session)) {
-        status = lmd_file_sha256(lmd_model_weights_path(model), hashes->weights);
+        status = lmd_locate_sha256(model, hashes->weights);
         if (status == LMD_OK && lmd_model_config_path(model) != NULL) {
             status = lmd_file_sha256(lmd_model_config_path(model), hashes->config);
         }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <jansson.h>
+#include <lmdepth/weights.h>
 
 #include "app.h"
 
@@ -105,17 +106,10 @@ static lmd_status show_model(const lmd_show_arguments *arguments)
     lmd_model *model = NULL;
     LMD_TRY(lmd_model_open(&model, arguments->path));
     lmd_tokenizer *tokenizer = NULL;
-    char *folder = NULL;
-    const char *path = arguments->path;
-    if (lmd_file_ends_with(path, ".safetensors")) {
-        folder = lmd_file_folder_of(path);
-        path = folder;
-    }
-    if (lmd_token_open(&tokenizer, path) != LMD_OK) {
+    if (lmd_locate_tokenizer(&tokenizer, arguments->path, model) != LMD_OK) {
         tokenizer = NULL; // its message is shown; the model is what was asked for
     }
     (arguments->is_json ? print_model_json : print_model)(model, tokenizer);
-    lmd_memory_free(folder);
     lmd_token_close(tokenizer);
     lmd_model_close(model);
     return LMD_OK;
@@ -209,7 +203,7 @@ static lmd_status show_file(const lmd_show_arguments *arguments)
     if (lmd_file_ends_with(path, ".yaml") || lmd_file_ends_with(path, ".yml")) {
         return show_job(arguments);
     }
-    if (lmd_file_ends_with(path, ".json")) {
+    if (lmd_file_ends_with(path, ".json") && !lmd_file_ends_with(path, ".index.json")) {
         return show_tokenizer(arguments);
     }
     return show_model_or_vocabulary(arguments);
@@ -222,5 +216,12 @@ int lmd_command_show(int argc, char **argv)
     if (!lmd_arguments_parse(&argp, argc, argv, &arguments, &code)) {
         return code;
     }
-    return lmd_arguments_fail(show_file(&arguments));
+    char *path = NULL;
+    lmd_status status = lmd_weights_resolve(arguments.path, &path);
+    if (status == LMD_OK) {
+        arguments.path = path;
+        status = show_file(&arguments);
+    }
+    lmd_memory_free(path);
+    return lmd_arguments_fail(status);
 }

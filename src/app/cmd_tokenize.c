@@ -181,7 +181,7 @@ int lmd_command_tokenize(int argc, char **argv)
     }
     lmd_tokenizer *tokenizer = NULL;
     int bos = -1;
-    lmd_status status = lmd_token_open(&tokenizer, arguments.model);
+    lmd_status status = lmd_locate_tokenizer(&tokenizer, arguments.model, NULL);
     if (status == LMD_OK && arguments.lists_pieces) {
         print_pieces(tokenizer);
     } else if (status == LMD_OK) {

@@ -329,7 +329,7 @@ int lmd_command_verify(int argc, char **argv)
         return code;
     }
     lmd_model *model = NULL;
-    lmd_status status = lmd_model_open(&model, arguments.model);
+    lmd_status status = lmd_locate_model(&model, arguments.model);
     if (status == LMD_OK) {
         status = verify_model(&arguments, model);
     }

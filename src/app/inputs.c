@@ -15,7 +15,7 @@ static lmd_status open_model(lmd_inputs *inputs)
         return lmd_status_set(LMD_USAGE, "%s: model.precision: %s: not yet; f32 is",
                               lmd_job_where(job, "model.precision"), job->precision);
     }
-    const lmd_status status = lmd_model_open(&inputs->model, job->model_path);
+    const lmd_status status = lmd_locate_model(&inputs->model, job->model_path);
     if (status == LMD_USAGE) {
         return lmd_status_within(status, "%s: model.path",
                                  lmd_job_where(job, "model.path"));
@@ -38,15 +38,9 @@ static lmd_status open_tokenizer(lmd_inputs *inputs)
 {
     const lmd_job *job = inputs->job;
     const bool is_auto = strcmp(job->tokenizer, "auto") == 0;
-    const char *path = is_auto ? job->model_path : job->tokenizer;
-    lmd_status status;
-    if (is_auto && lmd_file_ends_with(path, ".safetensors")) {
-        char *folder = lmd_file_folder_of(path);
-        status = lmd_token_open(&inputs->tokenizer, folder);
-        lmd_memory_free(folder);
-    } else {
-        status = lmd_token_open(&inputs->tokenizer, path);
-    }
+    const lmd_status status =
+        is_auto ? lmd_locate_tokenizer(&inputs->tokenizer, job->model_path, inputs->model)
+                : lmd_token_open(&inputs->tokenizer, job->tokenizer);
     if (status == LMD_OK) {
         return status;
     }

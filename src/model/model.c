@@ -267,6 +267,11 @@ const char *lmd_model_config_path(const lmd_model *model)
     return model->config_path;
 }
 
+const char *const *lmd_model_weights_files(const lmd_model *model, int *n)
+{
+    return lmd_weights_files(model->weights, n);
+}
+
 const char *lmd_model_describe(const lmd_model *model)
 {
     return model->description;

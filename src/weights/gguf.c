@@ -367,31 +367,16 @@ static lmd_status find_alignment(const lmd_weights *weights, uint64_t *alignment
     return LMD_OK;
 }
 
-/* One file of several would lack tensors; say why. */
-static lmd_status refuse_split(const lmd_weights *weights)
-{
-    int64_t n_files = 1;
-    lmd_weights_get_int(weights, "split.count", &n_files);
-    if (n_files > 1) {
-        return lmd_status_set(LMD_INPUT,
-                              "%s: key 'split.count': the model is split into %" PRId64
-                              " files; that is not supported yet",
-                              lmd_file_path(weights->file), n_files);
-    }
-    return LMD_OK;
-}
-
 static lmd_status read_all(lmd_weights *weights, lmd_cursor *cursor)
 {
     header_counts counts = {0};
     uint64_t alignment = 0;
     LMD_TRY(read_start(cursor, &counts));
     LMD_TRY(read_keys(weights, cursor, counts.keys));
-    LMD_TRY(refuse_split(weights));
     LMD_TRY(find_alignment(weights, &alignment));
     LMD_TRY(read_tensors(weights, cursor, counts.tensors, alignment));
     const uint64_t data_start = (cursor->offset + alignment - 1) / alignment * alignment;
-    return lmd_weights_store_seal_tensors(weights, data_start, false);
+    return lmd_weights_store_seal_tensors(weights, data_start, LMD_LAYOUT_SPARSE);
 }
 
 static lmd_status read_header(lmd_weights *weights)

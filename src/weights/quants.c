@@ -9,7 +9,7 @@
  */
 #include "quants.h"
 
-#include <string.h>            /* memcpy */
+#include <string.h>            /* memcpy, strcmp */
 #include <lmdepth/base/half.h> /* lmd_half_from_f16 */
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "files are little-endian");
@@ -30,22 +30,22 @@ static inline uint32_t word_at(const uint8_t *in)
 
 /* ---- plain numbers ---- */
 
-void lmd_weights_widen_f32(float *restrict out, const uint8_t *restrict in, size_t n)
+static void widen_f32(float *restrict out, const uint8_t *restrict in, size_t n)
 {
     memcpy(out, in, n * sizeof *out);
 }
 
-void lmd_weights_widen_f16(float *restrict out, const uint8_t *restrict in, size_t n)
+static void widen_f16(float *restrict out, const uint8_t *restrict in, size_t n)
 {
     lmd_half_widen_f16(out, in, n);
 }
 
-void lmd_weights_widen_bf16(float *restrict out, const uint8_t *restrict in, size_t n)
+static void widen_bf16(float *restrict out, const uint8_t *restrict in, size_t n)
 {
     lmd_half_widen_bf16(out, in, n);
 }
 
-void lmd_weights_widen_i32(int64_t *restrict out, const uint8_t *restrict in, size_t n)
+static void widen_i32(int64_t *restrict out, const uint8_t *restrict in, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         int32_t value;
@@ -54,7 +54,7 @@ void lmd_weights_widen_i32(int64_t *restrict out, const uint8_t *restrict in, si
     }
 }
 
-void lmd_weights_widen_i64(int64_t *restrict out, const uint8_t *restrict in, size_t n)
+static void widen_i64(int64_t *restrict out, const uint8_t *restrict in, size_t n)
 {
     memcpy(out, in, n * sizeof *out);
 }
@@ -324,8 +324,8 @@ static void widen_iq4_xs(float *restrict out, const uint8_t *restrict in, size_t
     }
 
 static const lmd_encoding TYPES[] = {
-    [0] = WEIGHTS("F32", 1, 4, lmd_weights_widen_f32),
-    [1] = WEIGHTS("F16", 1, 2, lmd_weights_widen_f16),
+    [0] = WEIGHTS("F32", 1, 4, widen_f32),
+    [1] = WEIGHTS("F16", 1, 2, widen_f16),
     [2] = WEIGHTS("Q4_0", 32, 18, widen_q4_0),
     [3] = WEIGHTS("Q4_1", 32, 20, widen_q4_1),
     [4] = REMOVED("Q4_2"),
@@ -350,11 +350,11 @@ static const lmd_encoding TYPES[] = {
     [23] = WEIGHTS("IQ4_XS", 256, 136, widen_iq4_xs),
     [24] = LISTED("I8", 1),
     [25] = LISTED("I16", 2),
-    [26] = INTEGERS("I32", 4, lmd_weights_widen_i32),
-    [27] = INTEGERS("I64", 8, lmd_weights_widen_i64),
+    [26] = INTEGERS("I32", 4, widen_i32),
+    [27] = INTEGERS("I64", 8, widen_i64),
     [28] = LISTED("F64", 8),
     [29] = REFUSED("IQ1_M", 256, 56),
-    [30] = WEIGHTS("BF16", 1, 2, lmd_weights_widen_bf16),
+    [30] = WEIGHTS("BF16", 1, 2, widen_bf16),
     [31] = REMOVED("Q4_0_4_4"),
     [32] = REMOVED("Q4_0_4_8"),
     [33] = REMOVED("Q4_0_8_8"),
@@ -371,4 +371,32 @@ static const lmd_encoding TYPES[] = {
 const lmd_encoding *lmd_weights_find_type(uint32_t number)
 {
     return number < sizeof TYPES / sizeof TYPES[0] ? &TYPES[number] : NULL;
+}
+
+/* Numbers that are no weights are listed; weights that can't be widened are refused by
+ * name when they are read. */
+static const lmd_encoding DTYPES[] = {
+    WEIGHTS("F32", 1, 4, widen_f32),
+    WEIGHTS("F16", 1, 2, widen_f16),
+    WEIGHTS("BF16", 1, 2, widen_bf16),
+    INTEGERS("I32", 4, widen_i32),
+    INTEGERS("I64", 8, widen_i64),
+    LISTED("F64", 8),
+    LISTED("BOOL", 1),
+    LISTED("U8", 1),
+    LISTED("I8", 1),
+    LISTED("U16", 2),
+    LISTED("I16", 2),
+    LISTED("U32", 4),
+    LISTED("U64", 8),
+};
+
+const lmd_encoding *lmd_weights_find_dtype(const char *name)
+{
+    for (size_t i = 0; i < sizeof DTYPES / sizeof DTYPES[0]; i++) {
+        if (strcmp(DTYPES[i].name, name) == 0) {
+            return &DTYPES[i];
+        }
+    }
+    return NULL;
 }

@@ -24,8 +24,7 @@ typedef struct lmd_encoding {
 /* By ggml's type number; NULL when nobody knows it. */
 const lmd_encoding *lmd_weights_find_type(uint32_t number);
 
-/* The plain types, for other formats' tables. */
-lmd_widen lmd_weights_widen_f32, lmd_weights_widen_f16, lmd_weights_widen_bf16;
-lmd_widen_int lmd_weights_widen_i32, lmd_weights_widen_i64;
+/* A plain type by safetensors' name for it ("BF16"); NULL when it has none such. */
+const lmd_encoding *lmd_weights_find_dtype(const char *name);
 
 #endif

@@ -18,34 +18,6 @@
 
 enum { LENGTH_BYTES = 8, LARGEST_HEADER = 100000000 };
 
-/* Names of the reference's Dtype; sizes in bytes. Numbers that are no weights are listed,
- * weights that we can't widen are refused by name. */
-static const lmd_encoding DTYPES[] = {
-    {"F32", 1, 4, true, lmd_weights_widen_f32, NULL},
-    {"F16", 1, 2, true, lmd_weights_widen_f16, NULL},
-    {"BF16", 1, 2, true, lmd_weights_widen_bf16, NULL},
-    {"I32", 1, 4, true, NULL, lmd_weights_widen_i32},
-    {"I64", 1, 8, true, NULL, lmd_weights_widen_i64},
-    {"F64", 1, 8, true, NULL, NULL},
-    {"BOOL", 1, 1, true, NULL, NULL},
-    {"U8", 1, 1, true, NULL, NULL},
-    {"I8", 1, 1, true, NULL, NULL},
-    {"U16", 1, 2, true, NULL, NULL},
-    {"I16", 1, 2, true, NULL, NULL},
-    {"U32", 1, 4, true, NULL, NULL},
-    {"U64", 1, 8, true, NULL, NULL},
-};
-
-static const lmd_encoding *find_dtype(const char *name)
-{
-    for (size_t i = 0; i < sizeof DTYPES / sizeof DTYPES[0]; i++) {
-        if (strcmp(DTYPES[i].name, name) == 0) {
-            return &DTYPES[i];
-        }
-    }
-    return NULL;
-}
-
 /* ---- one tensor ---- */
 
 /* A list of at most `limit` integers >= 0; false when it is something else. */
@@ -75,7 +47,7 @@ static lmd_status read_tensor(lmd_weights *weights, const char *name, const json
     if (!json_is_string(dtype)) {
         return lmd_weights_store_refuse(weights, name, "'dtype' is missing or no string");
     }
-    const lmd_encoding *const encoding = find_dtype(json_string_value(dtype));
+    const lmd_encoding *const encoding = lmd_weights_find_dtype(json_string_value(dtype));
     if (encoding == NULL) {
         return lmd_weights_store_refuse(weights, name, "dtype '%.40s' is not supported",
                                         json_string_value(dtype));
@@ -202,7 +174,8 @@ static lmd_status read_header(lmd_weights *weights)
     const lmd_status status = read_entries(weights, root);
     json_decref(root);
     LMD_TRY(status);
-    return lmd_weights_store_seal_tensors(weights, LENGTH_BYTES + n_bytes, true);
+    return lmd_weights_store_seal_tensors(weights, LENGTH_BYTES + n_bytes,
+                                          LMD_LAYOUT_DENSE);
 }
 
 static bool matches(const uint8_t *head, size_t n)

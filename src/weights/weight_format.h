@@ -12,7 +12,7 @@ enum { LMD_FORMAT_HEAD = 32 }; /* bytes of a file's start that `matches` may see
 
 typedef struct lmd_format {
     const char *name;      /* for people */
-    const char *extension; /* with its dot */
+    const char *extension; /* with its dot; NULL: content alone decides */
 
     /* Do these first bytes (n <= LMD_FORMAT_HEAD) look like this format? */
     bool (*matches)(const uint8_t *head, size_t n);

@@ -19,8 +19,8 @@ lmd_status lmd_weights_store_refuse(const lmd_weights *weights, const char *tens
     va_start(arguments, format);
     vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
-    return lmd_status_set(LMD_INPUT, "%s: tensor '%.200s': %s",
-                          lmd_file_path(weights->file), tensor, message);
+    return lmd_status_set(LMD_INPUT, "%s: tensor '%.200s': %s", weights->path, tensor,
+                          message);
 }
 
 /* Is a growing array of n full? It then has room for exactly n: n is 0 or a power of two.
@@ -93,7 +93,8 @@ lmd_status lmd_weights_store_add_tensor(lmd_weights *weights, const char *name,
             lmd_memory_resize(weights->storage, capacity, sizeof *weights->storage);
     }
     weights->tensors[n] = tensor;
-    weights->storage[n] = (lmd_storage){.encoding = encoding, .offset = offset};
+    weights->storage[n] =
+        (lmd_storage){.encoding = encoding, .part = weights, .offset = offset};
     weights->n_tensors = n + 1;
     return LMD_OK;
 }
@@ -160,39 +161,44 @@ static lmd_status check_spans(const lmd_weights *weights, const span *spans,
     if (is_dense && end != data_bytes) {
         return lmd_status_set(LMD_INPUT,
                               "%s: the last %" PRIu64 " bytes belong to no tensor",
-                              lmd_file_path(weights->file), data_bytes - end);
+                              weights->path, data_bytes - end);
     }
     return LMD_OK;
 }
 
 static lmd_status check_places(const lmd_weights *weights, uint64_t data_start,
-                               bool is_dense)
+                               lmd_layout layout)
 {
     const uint64_t size = lmd_file_size(weights->file);
     const uint64_t data_bytes = size > data_start ? size - data_start : 0;
     span *const spans = lmd_memory_new((size_t)weights->n_tensors, sizeof *spans);
     lmd_status status = list_spans(weights, data_bytes, spans);
-    if (lmd_status_is_ok(status)) {
-        status = check_spans(weights, spans, data_bytes, is_dense);
+    if (lmd_status_is_ok(status) && layout != LMD_LAYOUT_SHARED) {
+        status = check_spans(weights, spans, data_bytes, layout == LMD_LAYOUT_DENSE);
     }
     lmd_memory_free(spans);
     return status;
 }
 
-lmd_status lmd_weights_store_seal_tensors(lmd_weights *weights, uint64_t data_start,
-                                          bool is_dense)
+const char *lmd_weights_store_sort_tensors(lmd_weights *weights)
 {
     const int n = weights->n_tensors;
     weights->tensor_names = lmd_memory_new((size_t)n, sizeof *weights->tensor_names);
     for (int i = 0; i < n; i++) {
         weights->tensor_names[i] = (lmd_name){weights->tensors[i].name, i};
     }
-    const char *const duplicate = lmd_weights_names_sort(weights->tensor_names, n);
+    return lmd_weights_names_sort(weights->tensor_names, n);
+}
+
+lmd_status lmd_weights_store_seal_tensors(lmd_weights *weights, uint64_t data_start,
+                                          lmd_layout layout)
+{
+    const char *const duplicate = lmd_weights_store_sort_tensors(weights);
     if (duplicate != NULL) {
         return lmd_weights_store_refuse(weights, duplicate, "is there twice");
     }
-    LMD_TRY(check_places(weights, data_start, is_dense));
-    for (int i = 0; i < n; i++) {
+    LMD_TRY(check_places(weights, data_start, layout));
+    for (int i = 0; i < weights->n_tensors; i++) {
         weights->storage[i].offset += data_start;
     }
     return LMD_OK;
@@ -221,8 +227,8 @@ lmd_status lmd_weights_store_seal_keys(lmd_weights *weights)
     }
     const char *const duplicate = lmd_weights_names_sort(weights->key_names, n);
     if (duplicate != NULL) {
-        return lmd_status_set(LMD_INPUT, "%s: key '%.200s' is there twice",
-                              lmd_file_path(weights->file), duplicate);
+        return lmd_status_set(LMD_INPUT, "%s: key '%.200s' is there twice", weights->path,
+                              duplicate);
     }
     return LMD_OK;
 }

@@ -15,6 +15,8 @@
 
 typedef struct lmd_storage {
     const lmd_encoding *encoding;
+    const lmd_weights
+        *part;       /* whose file holds it; the weights themselves, if not parts */
     uint64_t offset; /* in the file */
 } lmd_storage;
 
@@ -48,10 +50,15 @@ typedef struct lmd_key {
     lmd_value value;
 } lmd_key;
 
+/* The weights of one file, or the sum of parts that are such (weight_parts.h). */
 struct lmd_weights {
     const lmd_format *format;
-    lmd_file *file;  /* owned */
-    lmd_arena arena; /* holds every name, string and array */
+    lmd_file *file;      /* owned; NULL: there are parts */
+    char *path;          /* owned; what was opened, with parts the index or the first */
+    int n_parts;         /* 0: one file */
+    lmd_weights **parts; /* owned, each too */
+    const char **files;  /* owned; the paths of all files, without an index */
+    lmd_arena arena;     /* holds every name, string and array */
     int n_tensors;
     lmd_tensor *tensors;    /* owned, n_tensors */
     lmd_storage *storage;   /* owned, n_tensors */
@@ -80,11 +87,19 @@ void lmd_weights_store_add_key(lmd_weights *weights, const char *name,
 /* Makes keys findable; refuses duplicates. */
 lmd_status lmd_weights_store_seal_keys(lmd_weights *weights);
 
+typedef enum lmd_layout {
+    LMD_LAYOUT_DENSE,  /* every byte of the data belongs to exactly one tensor */
+    LMD_LAYOUT_SPARSE, /* to one at most */
+    LMD_LAYOUT_SHARED  /* tensors may lie over each other (tied weights of torch) */
+} lmd_layout;
+
 /* Ends the tensors: their offsets, so far counted from `data_start`, are checked against
- * the file's size and each other and become offsets in the file; names are made findable
- * and duplicates refused. With `is_dense` every byte from data_start to the end of the
- * file must belong to a tensor. */
+ * the file's size and each other, as `layout` says, and become offsets in the file; names
+ * are made findable and duplicates refused. */
 lmd_status lmd_weights_store_seal_tensors(lmd_weights *weights, uint64_t data_start,
-                                          bool is_dense);
+                                          lmd_layout layout);
+
+/* Makes tensors findable; the name of one that is there twice, else NULL. */
+const char *lmd_weights_store_sort_tensors(lmd_weights *weights);
 
 #endif

@@ -7,6 +7,7 @@
 #include <lmdepth/base/memory.h> /* lmd_memory_new */
 #include <lmdepth/weights.h>
 #include "weight_format.h"  /* lmd_format */
+#include "weight_parts.h"   /* lmd_weights_open_index */
 #include "weight_store.h"   /* struct lmd_weights */
 #include "weights_folder.h" /* lmd_weights_locate */
 
@@ -25,7 +26,9 @@ static const struct {
 } LOOKALIKES[] = {
     {"version https://git-lfs", "a Git LFS pointer, not the file itself (git lfs pull "
                                 "fetches it)"},
-    {"PK\x03\x04", "a zip file; the torch format is not supported yet"},
+    {"\x80\x02\x8a\x0al\xfc\x9c\x46\xf9",
+     "a torch file of a version before 1.6; load it with a "
+     "newer torch and save it again"},
 };
 
 /* ---- life ---- */
@@ -35,7 +38,8 @@ static const lmd_format *find_format(const char *path, const uint8_t *head, size
 {
     enum { N_FORMATS = sizeof FORMATS / sizeof FORMATS[0] };
     for (int i = 0; i < N_FORMATS; i++) {
-        if (lmd_file_ends_with(path, FORMATS[i]->extension)) {
+        if (FORMATS[i]->extension != NULL &&
+            lmd_file_ends_with(path, FORMATS[i]->extension)) {
             return FORMATS[i];
         }
     }
@@ -62,16 +66,32 @@ static lmd_status choose_format(lmd_weights *weights)
     }
     weights->format = find_format(path, head, n);
     if (weights->format == NULL) {
-        return lmd_status_set(LMD_INPUT, "%s: neither GGUF nor safetensors", path);
+        return lmd_status_set(LMD_INPUT, "%s: neither GGUF nor safetensors nor torch",
+                              path);
     }
     return LMD_OK;
 }
 
-static lmd_status open_file(lmd_weights *weights, const char *path)
+static lmd_status read_file(lmd_weights *weights)
 {
-    LMD_TRY(lmd_file_open(&weights->file, path));
+    LMD_TRY(lmd_file_open(&weights->file, weights->path));
     LMD_TRY(choose_format(weights));
+    weights->files = lmd_memory_new(1, sizeof *weights->files);
+    weights->files[0] = weights->path;
     return weights->format->read_header(weights);
+}
+
+lmd_status lmd_weights_open_file(lmd_weights **out, const char *path)
+{
+    lmd_weights *weights = lmd_memory_new(1, sizeof *weights);
+    weights->path = lmd_memory_copy_text(path);
+    const lmd_status status = read_file(weights);
+    if (!lmd_status_is_ok(status)) {
+        lmd_weights_close(weights);
+        weights = NULL;
+    }
+    *out = weights;
+    return status;
 }
 
 lmd_status lmd_weights_open(lmd_weights **out, const char *path)
@@ -79,14 +99,14 @@ lmd_status lmd_weights_open(lmd_weights **out, const char *path)
     char *file = NULL;
     *out = NULL;
     LMD_TRY(lmd_weights_locate(&file, path));
-    lmd_weights *weights = lmd_memory_new(1, sizeof *weights);
-    const lmd_status status = open_file(weights, file);
-    lmd_memory_free(file);
-    if (lmd_status_is_ok(status)) {
-        *out = weights;
+    lmd_status status;
+    if (lmd_file_ends_with(file, LMD_INDEX_EXTENSION)) {
+        status = lmd_weights_open_index(out, file);
     } else {
-        lmd_weights_close(weights);
+        status = lmd_weights_open_file(out, file);
+        status = lmd_status_is_ok(status) ? lmd_weights_complete_split(out) : status;
     }
+    lmd_memory_free(file);
     return status;
 }
 
@@ -95,6 +115,12 @@ void lmd_weights_close(lmd_weights *weights)
     if (weights == NULL) {
         return;
     }
+    for (int i = 0; i < weights->n_parts; i++) {
+        lmd_weights_close(weights->parts[i]);
+    }
+    lmd_memory_free(weights->parts);
+    lmd_memory_free(weights->files);
+    lmd_memory_free(weights->path);
     lmd_file_close(weights->file);
     lmd_weights_arena_clear(&weights->arena);
     lmd_memory_free(weights->tensors);
@@ -112,7 +138,13 @@ const char *lmd_weights_format(const lmd_weights *weights)
 
 const char *lmd_weights_path(const lmd_weights *weights)
 {
-    return lmd_file_path(weights->file);
+    return weights->path;
+}
+
+const char *const *lmd_weights_files(const lmd_weights *weights, int *n)
+{
+    *n = weights->n_parts == 0 ? 1 : weights->n_parts;
+    return weights->files;
 }
 
 /* ---- tensors ---- */
@@ -171,9 +203,10 @@ static lmd_status check_finite(const lmd_weights *weights, const lmd_tensor *ten
         return LMD_OK;
     }
     const size_t row_length = (size_t)tensor->row_length;
-    return lmd_weights_store_refuse(
-        weights, tensor->name, "value %zu of row %zu is not finite",
-        (first + bad) % row_length, (first + bad) / row_length);
+    return lmd_weights_store_refuse(storage_of(weights, tensor)->part, tensor->name,
+                                    "value %zu of row %zu is not finite",
+                                    (first + bad) % row_length,
+                                    (first + bad) / row_length);
 }
 
 /* Blocks [first, first + n) of a tensor, as many at a time as a request takes. */
@@ -191,7 +224,7 @@ static lmd_status read_blocks(const lmd_weights *weights, const lmd_tensor *tens
         const size_t part = n - done < most ? n - done : most;
         const uint64_t offset = storage->offset + (first + done) * n_bytes;
         float *const values = out + done * length;
-        status = lmd_file_read(weights->file, offset, blocks, part * n_bytes);
+        status = lmd_file_read(storage->part->file, offset, blocks, part * n_bytes);
         if (lmd_status_is_ok(status)) {
             encoding->widen(values, blocks, part);
             status = check_finite(weights, tensor, (first + done) * length, values,
@@ -207,10 +240,12 @@ lmd_status lmd_weights_read_rows(const lmd_weights *weights, const lmd_tensor *t
                                  int64_t first, int64_t n, float *out)
 {
     assert(first >= 0 && n >= 0 && n <= tensor->n_rows && first <= tensor->n_rows - n);
-    const lmd_encoding *const encoding = storage_of(weights, tensor)->encoding;
+    const lmd_storage *const storage = storage_of(weights, tensor);
+    const lmd_encoding *const encoding = storage->encoding;
     if (encoding->widen == NULL) {
-        return lmd_weights_store_refuse(
-            weights, tensor->name, "weights of type %s are not supported", tensor->type);
+        return lmd_weights_store_refuse(storage->part, tensor->name,
+                                        "weights of type %s are not supported",
+                                        tensor->type);
     }
     const size_t blocks_per_row = (size_t)(tensor->row_length / encoding->block_length);
     return read_blocks(weights, tensor, (size_t)first * blocks_per_row,
@@ -223,14 +258,14 @@ lmd_status lmd_weights_read_int64(const lmd_weights *weights, const lmd_tensor *
     const lmd_storage *const storage = storage_of(weights, tensor);
     const lmd_encoding *const encoding = storage->encoding;
     if (encoding->widen_int == NULL) {
-        return lmd_weights_store_refuse(weights, tensor->name,
+        return lmd_weights_store_refuse(storage->part, tensor->name,
                                         "I64 or I32 is wanted here, its type is %s",
                                         tensor->type);
     }
     const size_t n = (size_t)(tensor->n_rows * tensor->row_length);
     uint8_t *const bytes = lmd_memory_new((size_t)tensor->n_bytes, 1);
-    const lmd_status status =
-        lmd_file_read(weights->file, storage->offset, bytes, (size_t)tensor->n_bytes);
+    const lmd_status status = lmd_file_read(storage->part->file, storage->offset, bytes,
+                                            (size_t)tensor->n_bytes);
     if (lmd_status_is_ok(status)) {
         encoding->widen_int(out, bytes, n);
     }

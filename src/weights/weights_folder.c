@@ -1,5 +1,5 @@
 /* A model folder as the Hugging Face tools and llama.cpp leave it: which of its files are
- * the weights, and a clear word about those we can't read. */
+ * the weights. */
 #include "weights_folder.h"
 
 #include <dirent.h>              /* opendir */
@@ -9,20 +9,17 @@
 #include <stdlib.h>              /* qsort */
 #include <string.h>              /* strcmp, strerror */
 #include <lmdepth/base/file.h>   /* lmd_file_join */
+#include <lmdepth/base/log.h>    /* lmd_log_warn */
 #include <lmdepth/base/memory.h> /* lmd_memory_copy_text */
 #include <lmdepth/base/text.h>   /* lmd_text */
+#include "weight_parts.h"        /* lmd_weights_is_same_split */
 
-static const char PREFERRED[] = "model.safetensors";
+/* In the order of choice; GGUF files come after the first two. */
+static const char *const SAFETENSORS[] = {"model.safetensors.index.json",
+                                          "model.safetensors"};
+static const char *const TORCH[] = {"pytorch_model.bin.index.json", "pytorch_model.bin"};
 
-/* Weights that are recognised to be refused by name, in the order of a look for them. */
-static const struct {
-    const char *file;
-    const char *what;
-} REFUSALS[] = {
-    {"model.safetensors.index.json", "safetensors in several files"},
-    {"pytorch_model.bin", "the torch format"},
-    {"pytorch_model.bin.index.json", "the torch format"},
-};
+enum { N_NAMES = 2 };
 
 typedef struct listing {
     char **names; /* owned, each too */
@@ -91,16 +88,38 @@ static bool has_file(const char *folder, const char *name)
     return exists;
 }
 
-static lmd_status refuse_unreadable(const char *folder)
+/* The first of the names that the folder has; NULL when it has none. */
+static char *find_name(const char *folder, const char *const names[N_NAMES])
 {
-    for (size_t i = 0; i < sizeof REFUSALS / sizeof REFUSALS[0]; i++) {
-        if (has_file(folder, REFUSALS[i].file)) {
-            return lmd_status_set(LMD_INPUT, "%s: %s: %s is not supported yet", folder,
-                                  REFUSALS[i].file, REFUSALS[i].what);
+    for (int i = 0; i < N_NAMES; i++) {
+        if (has_file(folder, names[i])) {
+            return lmd_file_join(folder, names[i]);
         }
     }
-    return lmd_status_set(LMD_INPUT, "%s: no weights in this folder (%s or a .gguf file)",
-                          folder, PREFERRED);
+    return NULL;
+}
+
+static bool is_one_split(const listing *found)
+{
+    for (size_t i = 1; i < found->n; i++) {
+        if (!lmd_weights_is_same_split(found->names[0], found->names[i])) {
+            return false;
+        }
+    }
+    return found->n > 0;
+}
+
+static lmd_status locate_gguf(char **file, const char *folder)
+{
+    listing found = {0};
+    lmd_status status = list_gguf(folder, &found);
+    if (lmd_status_is_ok(status) && (found.n == 1 || is_one_split(&found))) {
+        *file = lmd_file_join(folder, found.names[0]);
+    } else if (lmd_status_is_ok(status) && found.n > 1) {
+        status = refuse_several(folder, &found);
+    }
+    clear_listing(&found);
+    return status;
 }
 
 lmd_status lmd_weights_locate(char **file, const char *path)
@@ -110,19 +129,24 @@ lmd_status lmd_weights_locate(char **file, const char *path)
         *file = lmd_memory_copy_text(path);
         return LMD_OK;
     }
-    if (has_file(path, PREFERRED)) {
-        *file = lmd_file_join(path, PREFERRED);
+    *file = find_name(path, SAFETENSORS);
+    if (*file != NULL) {
         return LMD_OK;
     }
-    listing found = {0};
-    lmd_status status = list_gguf(path, &found);
-    if (lmd_status_is_ok(status)) {
-        if (found.n == 1) {
-            *file = lmd_file_join(path, found.names[0]);
-        } else {
-            status = found.n > 1 ? refuse_several(path, &found) : refuse_unreadable(path);
-        }
+    LMD_TRY(locate_gguf(file, path));
+    if (*file != NULL) {
+        return LMD_OK;
     }
-    clear_listing(&found);
-    return status;
+    *file = find_name(path, TORCH);
+    if (*file == NULL) {
+        return lmd_status_set(LMD_INPUT,
+                              "%s: no weights in this folder (%s, a .gguf file or %s)",
+                              path, SAFETENSORS[1], TORCH[1]);
+    }
+    if (lmd_log_is_root()) {
+        lmd_log_warn(
+            "%s: torch weights, read for want of safetensors or GGUF in this folder",
+            *file);
+    }
+    return LMD_OK;
 }

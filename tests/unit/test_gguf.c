@@ -339,7 +339,7 @@ static void duplicate_keys_are_refused(void **state)
     expect_refusal("twice.gguf", "key 'twice' is there twice");
 }
 
-static void split_models_are_refused(void **state)
+static void parts_without_the_others_are_refused(void **state)
 {
     (void)state;
     lmd_text file = {0};
@@ -347,7 +347,7 @@ static void split_models_are_refused(void **state)
     put_gguf_key(&file, "split.count", UINT16);
     lmd_text_append(&file, "\x03\x00", 2);
     write_file("split.gguf", &file);
-    expect_refusal("split.gguf", "split into 3 files");
+    expect_refusal("split.gguf", "one of 3 parts of a split model");
 }
 
 /* ---- tensors ---- */
@@ -539,7 +539,7 @@ int main(void)
         cmocka_unit_test(bad_values_are_refused_by_key),
         cmocka_unit_test(bad_names_are_refused),
         cmocka_unit_test(duplicate_keys_are_refused),
-        cmocka_unit_test(split_models_are_refused),
+        cmocka_unit_test(parts_without_the_others_are_refused),
         cmocka_unit_test(misplaced_tensors_are_refused_by_name),
         cmocka_unit_test(shapes_that_overflow_are_refused),
         cmocka_unit_test(the_alignment_key_counts),

@@ -300,9 +300,9 @@ static void a_model_folder_is_searched(void **state)
     char folder[PATH_SIZE];
     assert_int_equal(lmd_file_make_folders(path_of(folder, "model")), LMD_OK);
     expect_folder_refusal("model/config.json", "no weights in this folder");
-    expect_folder_refusal("model/pytorch_model.bin", "the torch format is not supported");
-    expect_folder_refusal("model/model.safetensors.index.json",
-                          "model.safetensors.index.json: safetensors in several files");
+    expect_folder_refusal("model/pytorch_model.bin", "pytorch_model.bin: neither");
+    expect_folder_refusal("model/pytorch_model.bin.index.json",
+                          "pytorch_model.bin.index.json: 'weight_map' is missing");
     lmd_text file = {0};
     put_good_file(&file);
     write_file("model/model.safetensors", &file);
@@ -311,6 +311,8 @@ static void a_model_folder_is_searched(void **state)
     assert_string_equal(lmd_weights_path(weights),
                         path_of(path, "model/model.safetensors"));
     lmd_weights_close(weights);
+    expect_folder_refusal("model/model.safetensors.index.json",
+                          "model.safetensors.index.json: 'weight_map' is missing");
 }
 
 static void what_is_not_there_is_a_matter_of_usage(void **state)
@@ -334,7 +336,10 @@ static void lookalikes_are_called_by_their_names(void **state)
     expect_refusal("model.safetensors", "Git LFS pointer");
     lmd_text_append(&file, "PK\x03\x04 and so on", 14);
     write_file("weights.bin", &file);
-    expect_refusal("weights.bin", "torch format");
+    expect_refusal("weights.bin", "no readable zip file");
+    lmd_text_append_string(&file, "\x80\x02\x8a\x0al\xfc\x9c\x46\xf9 j\xa8P\x19.");
+    write_file("old.bin", &file);
+    expect_refusal("old.bin", "a torch file of a version before 1.6");
     put_good_file(&file);
     write_file("blob", &file);
     lmd_weights *const weights = open_file("blob");
