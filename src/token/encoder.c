@@ -87,7 +87,8 @@ static lmd_status encode_stretch(lmd_encoder *encoder, const char *text, size_t 
     const lmd_normalizer *const normalizer = encoder->tokenizer->normalizer;
     if (normalizer != NULL) {
         encoder->normalized.size = 0;
-        lmd_normalizer_apply(normalizer, text, size, &encoder->normalized);
+        LMD_TRY(lmd_normalizer_apply(normalizer, encoder->matcher, text, size,
+                                     &encoder->normalized));
         text = lmd_text_string(&encoder->normalized);
         size = encoder->normalized.size;
     }

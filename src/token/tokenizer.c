@@ -12,18 +12,28 @@
 /* Larger files are taken for damage. */
 enum { FILE_LIMIT = 1 << 30 };
 
-void lmd_tokenizer_add_token(lmd_tokenizer *tokenizer, const lmd_added_token *token)
+static lmd_status add_normalized(lmd_tokenizer *tokenizer, const lmd_added_token *token)
 {
-    if (token->normalized && tokenizer->normalizer != NULL) {
-        lmd_text pattern = {0};
-        lmd_normalizer_apply(tokenizer->normalizer, token->content, token->size,
-                             &pattern);
+    lmd_text pattern = {0};
+    lmd_matcher *const matcher = lmd_matcher_new();
+    const lmd_status status = lmd_normalizer_apply(tokenizer->normalizer, matcher,
+                                                   token->content, token->size, &pattern);
+    if (status == LMD_OK) {
         lmd_added_tokens_add(tokenizer->added, token, lmd_text_string(&pattern),
                              pattern.size);
-        lmd_text_clear(&pattern);
-    } else {
-        lmd_added_tokens_add(tokenizer->added, token, token->content, token->size);
     }
+    lmd_matcher_free(matcher);
+    lmd_text_clear(&pattern);
+    return status;
+}
+
+lmd_status lmd_tokenizer_add_token(lmd_tokenizer *tokenizer, const lmd_added_token *token)
+{
+    if (token->normalized && tokenizer->normalizer != NULL) {
+        return add_normalized(tokenizer, token);
+    }
+    lmd_added_tokens_add(tokenizer->added, token, token->content, token->size);
+    return LMD_OK;
 }
 
 int lmd_tokenizer_find(const lmd_tokenizer *tokenizer, const char *content, size_t size)
@@ -48,8 +58,8 @@ static void append_piece(lmd_tokenizer *tokenizer, int id)
     const char *const piece =
         lmd_vocabulary_piece(tokenizer->model->vocabulary, id, &size);
     const bool is_text = lmd_text_find_bad_utf8(piece == NULL ? "" : piece, size) == size;
-    if (piece != NULL &&
-        !(is_text && lmd_byte_level_read(piece, size, &tokenizer->pieces))) {
+    if (piece != NULL && !(tokenizer->is_byte_level && is_text &&
+                           lmd_byte_level_read(piece, size, &tokenizer->pieces))) {
         lmd_text_append(&tokenizer->pieces, piece, size);
     }
 }

@@ -21,12 +21,14 @@ struct lmd_tokenizer {
     int vocab;                      /* one more than the largest id */
     int bos;                        /* -1: not known */
     bool adds_bos;
+    bool is_byte_level;  /* pieces are written as byte_level.h has it */
     lmd_text pieces;     /* what ids stand for, one after the other */
     size_t *piece_start; /* (vocab + 1) owned; where each begins in `pieces` */
 };
 
 /* Adds a token that is found in text, normalized first if it asks for that. */
-void lmd_tokenizer_add_token(lmd_tokenizer *tokenizer, const lmd_added_token *token);
+lmd_status lmd_tokenizer_add_token(lmd_tokenizer *tokenizer,
+                                   const lmd_added_token *token);
 
 /* The id of a token by its content, added or of the model; -1 when there is none. */
 int lmd_tokenizer_find(const lmd_tokenizer *tokenizer, const char *content, size_t size);

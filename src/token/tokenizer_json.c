@@ -46,8 +46,7 @@ static lmd_status read_added_token(lmd_tokenizer *tokenizer, const json_t *json,
         return lmd_status_set(LMD_INPUT, "the id %lld is out of bounds", (long long)id);
     }
     token.id = (int)id;
-    lmd_tokenizer_add_token(tokenizer, &token);
-    return LMD_OK;
+    return lmd_tokenizer_add_token(tokenizer, &token);
 }
 
 static lmd_status read_added_tokens(lmd_tokenizer *tokenizer, const json_t *list)
@@ -68,6 +67,22 @@ static const char *name_of_pretokenizer(const lmd_tokenizer *tokenizer)
 {
     return tokenizer->pretokenizer == NULL ? "no pre-tokenizer"
                                            : tokenizer->pretokenizer->kind->type;
+}
+
+/* Are pieces written as ByteLevel has it? Its decoder or pre-tokenizer says so. */
+static bool names_byte_level(const json_t *part)
+{
+    const json_t *list = json_object_get(part, "pretokenizers");
+    list = list != NULL ? list : json_object_get(part, "decoders");
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *const type =
+            json_string_value(json_object_get(json_array_get(list, i), "type"));
+        if (type != NULL && strcmp(type, "ByteLevel") == 0) {
+            return true;
+        }
+    }
+    const char *const type = json_string_value(json_object_get(part, "type"));
+    return type != NULL && strcmp(type, "ByteLevel") == 0;
 }
 
 static void describe(lmd_tokenizer *tokenizer)
@@ -104,6 +119,8 @@ static lmd_status read_parts(lmd_tokenizer *tokenizer, json_t *json)
     LMD_TRY(lmd_pretokenizer_open(&tokenizer->pretokenizer,
                                   json_object_get(json, "pre_tokenizer")));
     LMD_TRY(lmd_token_model_open(&tokenizer->model, model));
+    tokenizer->is_byte_level = names_byte_level(json_object_get(json, "pre_tokenizer")) ||
+                               names_byte_level(json_object_get(json, "decoder"));
     LMD_TRY(read_added_tokens(tokenizer, json_object_get(json, "added_tokens")));
     LMD_TRY(lmd_post_processor_front(json_object_get(json, "post_processor"),
                                      &tokenizer->bos));
