@@ -3,6 +3,7 @@
 #ifndef LMDEPTH_TOKEN_SCORED_PIECES_H
 #define LMDEPTH_TOKEN_SCORED_PIECES_H
 
+#include <stdbool.h>     /* bool */
 #include "token_model.h" /* lmd_token_model */
 
 /* SentencePiece's numbers, which GGUF has taken over. */
@@ -45,5 +46,9 @@ lmd_status lmd_scored_append_unknown(const int by_byte[256], int unknown,
 /* Makes a model that merges the neighbours with the best score. LMD_INPUT names the
  * piece. The pieces are copied. */
 lmd_status lmd_scored_bpe_open(lmd_token_model **out, const lmd_scored_pieces *pieces);
+
+/* Makes a model that takes the most probable pieces. As above. */
+lmd_status lmd_scored_unigram_open(lmd_token_model **out,
+                                   const lmd_scored_pieces *pieces);
 
 #endif
