@@ -228,8 +228,9 @@ static double rounded(const unigram *made, double value)
 static void offer(const unigram *made, way *to, double score, size_t start_of_piece,
                   int id)
 {
+    score = rounded(made, score);
     if (to->start == NOWHERE || score > to->score) {
-        *to = (way){rounded(made, score), (uint32_t)start_of_piece, id};
+        *to = (way){score, (uint32_t)start_of_piece, id};
     }
 }
 
@@ -265,8 +266,7 @@ static size_t extend(const unigram *made, way *ways, const char *text, size_t si
     }
     if (!has_character) {
         const double unknown_score = rounded(made, made->worst - unknown_penalty);
-        offer(made, &ways[at + n], rounded(made, unknown_score + ways[at].score), at,
-              UNKNOWN);
+        offer(made, &ways[at + n], unknown_score + ways[at].score, at, UNKNOWN);
     }
     return n;
 }
