@@ -58,3 +58,15 @@ bool lmd_unicode_is_word(uint32_t c)
         return is_new_word_character(c);
     }
 }
+
+bool lmd_unicode_is_old_mark(uint32_t c)
+{
+    switch (utf8proc_category((utf8proc_int32_t)c)) {
+    case UTF8PROC_CATEGORY_MN:
+    case UTF8PROC_CATEGORY_MC:
+    case UTF8PROC_CATEGORY_ME:
+        return true;
+    default:
+        return false;
+    }
+}
