@@ -16,12 +16,13 @@
 typedef struct pair {
     uint64_t key;  /* left << 32 | right */
     uint32_t rank; /* + 1; 0: a free slot */
+    uint32_t merged;
 } pair;
 
 struct lmd_merges {
     pair *slots;      /* (n_slots) owned */
     size_t n_slots;   /* a power of two, at least twice the count */
-    uint32_t *merged; /* (count) owned; what a rank makes */
+    uint32_t *merged; /* (count) owned; what a rank makes; NULL: ranks are shared */
     uint32_t count;
     size_t capacity;
 };
@@ -67,19 +68,30 @@ static void grow_slots(lmd_merges *merges)
     lmd_memory_free(old);
 }
 
-void lmd_merges_add(lmd_merges *merges, uint32_t left, uint32_t right, uint32_t merged)
+static void add_pair(lmd_merges *merges, uint64_t key, uint32_t rank, uint32_t merged)
 {
     if (2 * ((size_t)merges->count + 1) > merges->n_slots) {
         grow_slots(merges);
     }
+    *slot_of(merges, key) = (pair){key, rank + 1, merged};
+    merges->count++;
+}
+
+void lmd_merges_add(lmd_merges *merges, uint32_t left, uint32_t right, uint32_t merged)
+{
     if (merges->count == merges->capacity) {
         merges->capacity = merges->capacity == 0 ? 512 : 2 * merges->capacity;
         merges->merged =
             lmd_memory_resize(merges->merged, merges->capacity, sizeof *merges->merged);
     }
-    const uint64_t key = (uint64_t)left << 32 | right;
-    merges->merged[merges->count++] = merged;
-    *slot_of(merges, key) = (pair){key, merges->count};
+    merges->merged[merges->count] = merged;
+    add_pair(merges, (uint64_t)left << 32 | right, merges->count, merged);
+}
+
+void lmd_merges_add_ranked(lmd_merges *merges, uint32_t left, uint32_t right,
+                           uint32_t merged, uint32_t rank)
+{
+    add_pair(merges, (uint64_t)left << 32 | right, rank, merged);
 }
 
 /* The rank of a pair; NONE when it does not merge. */
@@ -183,15 +195,20 @@ static void add_candidate(const lmd_merges *merges, lmd_merge_scratch *scratch,
     }
 }
 
-/* Is the pair at `place` one that still makes what the candidate promised? */
-static bool is_current(const lmd_merges *merges, const lmd_merge_scratch *scratch,
-                       const uint32_t *symbols, uint32_t place, uint32_t promised)
+/* What the pair at `place` makes, if that is what the candidate of a rank promised; else
+ * NONE. Pairs of one rank at one place are as good as each other. */
+static uint32_t find_merged(const lmd_merges *merges, const lmd_merge_scratch *scratch,
+                            const uint32_t *symbols, uint32_t place, uint32_t rank)
 {
     if (symbols[place] == NONE || scratch->after[place] == NONE) {
-        return false;
+        return NONE;
     }
-    const uint32_t rank = rank_of(merges, symbols[place], symbols[scratch->after[place]]);
-    return rank != NONE && merges->merged[rank] == promised;
+    const pair *const now =
+        slot_of(merges, (uint64_t)symbols[place] << 32 | symbols[scratch->after[place]]);
+    const bool is_current =
+        now->rank == rank + 1 ||
+        (now->rank != 0 && merges->merged != NULL && merges->merged[rank] == now->merged);
+    return is_current ? now->merged : NONE;
 }
 
 /* The symbol at `place` swallows its right neighbour. */
@@ -217,8 +234,9 @@ size_t lmd_merges_apply(const lmd_merges *merges, lmd_merge_scratch *scratch,
     while (scratch->heap_count > 0) {
         const uint64_t least = pop(scratch);
         const uint32_t place = (uint32_t)least;
-        const uint32_t merged = merges->merged[least >> 32];
-        if (is_current(merges, scratch, symbols, place, merged)) {
+        const uint32_t merged =
+            find_merged(merges, scratch, symbols, place, (uint32_t)(least >> 32));
+        if (merged != NONE) {
             merge_at(scratch, symbols, place, merged);
             add_candidate(merges, scratch, symbols, scratch->before[place]);
             add_candidate(merges, scratch, symbols, place);

@@ -14,6 +14,11 @@ void lmd_merges_free(lmd_merges *merges); /* accepts NULL */
  * takes the new rank. */
 void lmd_merges_add(lmd_merges *merges, uint32_t left, uint32_t right, uint32_t merged);
 
+/* The same with a rank that several merges may share, as scores do: of equals the
+ * leftmost is next. A table is made with one of the two functions only. */
+void lmd_merges_add_ranked(lmd_merges *merges, uint32_t left, uint32_t right,
+                           uint32_t merged, uint32_t rank);
+
 /* Memory of a running merge; {0} is an empty one. */
 typedef struct lmd_merge_scratch {
     uint64_t *heap; /* (2 links_capacity) owned; rank << 32 | place */

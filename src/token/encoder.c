@@ -4,6 +4,7 @@
  * Every stretch is a text of its own: no lookahead sees past its end. */
 #include "tokenizer.h"
 
+#include <stdbool.h>             /* bool */
 #include <lmdepth/base/memory.h> /* lmd_memory_new */
 
 struct lmd_encoder {
@@ -13,6 +14,7 @@ struct lmd_encoder {
     lmd_pieces pieces;
     lmd_text normalized;
     int64_t n_specials; /* found by the running call */
+    bool begins;        /* does the running stretch stand where the text begins? */
 };
 
 /* What is done to a stretch of text without tokens of one kind. */
@@ -45,7 +47,8 @@ static lmd_status encode_pieces(lmd_encoder *encoder, const char *text, size_t s
     const lmd_tokenizer *const tokenizer = encoder->tokenizer;
     const lmd_token_model *const model = tokenizer->model;
     lmd_pieces *const pieces = &encoder->pieces;
-    lmd_pieces_start(pieces, text, size);
+    lmd_pieces_start(pieces, text, size, encoder->begins);
+    encoder->begins = false;
     if (tokenizer->pretokenizer != NULL) {
         LMD_TRY(lmd_pretokenizer_cut(tokenizer->pretokenizer, encoder->matcher, pieces));
     }
@@ -75,6 +78,7 @@ static lmd_status encode_between_tokens(lmd_encoder *encoder, bool normalized,
             const uint32_t id = (uint32_t)match.token->id;
             lmd_ids_append(out, &id, 1);
             encoder->n_specials += match.token->special;
+            encoder->begins = false;
         }
         taken = match.end;
     }
@@ -87,11 +91,14 @@ static lmd_status encode_stretch(lmd_encoder *encoder, const char *text, size_t 
     const lmd_normalizer *const normalizer = encoder->tokenizer->normalizer;
     if (normalizer != NULL) {
         encoder->normalized.size = 0;
-        lmd_normalizer_apply(normalizer, text, size, &encoder->normalized);
+        LMD_TRY(lmd_normalizer_apply(normalizer, encoder->matcher, text, size,
+                                     &encoder->normalized));
         text = lmd_text_string(&encoder->normalized);
         size = encoder->normalized.size;
     }
-    return encode_between_tokens(encoder, true, text, size, encode_pieces, out);
+    LMD_TRY(encode_between_tokens(encoder, true, text, size, encode_pieces, out));
+    encoder->begins = false; // even if nothing of the stretch is left
+    return LMD_OK;
 }
 
 lmd_status lmd_token_encode(lmd_encoder *encoder, const char *text, size_t n_bytes,
@@ -102,6 +109,7 @@ lmd_status lmd_token_encode(lmd_encoder *encoder, const char *text, size_t n_byt
         return lmd_status_set(LMD_INPUT, "ill-formed UTF-8 at byte %zu", bad);
     }
     encoder->n_specials = 0;
+    encoder->begins = true;
     LMD_TRY(encode_between_tokens(encoder, false, text, n_bytes, encode_stretch, out));
     if (n_specials != NULL) {
         *n_specials += encoder->n_specials;

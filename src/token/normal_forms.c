@@ -154,9 +154,10 @@ static void compose(points *all)
     all->count = count;
 }
 
-static void apply_form(const lmd_normalizer *self, const char *text, size_t size,
-                       lmd_text *out)
+static lmd_status apply_form(const lmd_normalizer *self, lmd_matcher *matcher,
+                             const char *text, size_t size, lmd_text *out)
 {
+    (void)matcher;
     const form *const rule = (const form *)self;
     size_t safe = 0;
     while (safe < size && (unsigned char)text[safe] < rule->safe) {
@@ -164,7 +165,7 @@ static void apply_form(const lmd_normalizer *self, const char *text, size_t size
     }
     if (safe == size) {
         lmd_text_append(out, text, size);
-        return;
+        return LMD_OK;
     }
     points all = {0};
     decompose(text, size, rule->options, &all);
@@ -177,6 +178,7 @@ static void apply_form(const lmd_normalizer *self, const char *text, size_t size
         lmd_text_append(out, bytes, lmd_text_encode_utf8((uint32_t)all.at[i], bytes));
     }
     lmd_memory_free(all.at);
+    return LMD_OK;
 }
 
 static void close_form(lmd_normalizer *self)

@@ -41,22 +41,25 @@ static lmd_status open_sequence(lmd_normalizer **out, json_t *json)
     return LMD_OK;
 }
 
-static void apply_sequence(const lmd_normalizer *self, const char *text, size_t size,
-                           lmd_text *out)
+static lmd_status apply_sequence(const lmd_normalizer *self, lmd_matcher *matcher,
+                                 const char *text, size_t size, lmd_text *out)
 {
     const sequence *const all = (const sequence *)self;
+    lmd_status status = LMD_OK;
     lmd_text now = {0};
     lmd_text_append(&now, text, size);
-    for (size_t i = 0; i < all->count; i++) {
+    for (size_t i = 0; i < all->count && status == LMD_OK; i++) {
         if (all->members[i] != NULL) {
             lmd_text next = {0};
-            lmd_normalizer_apply(all->members[i], lmd_text_string(&now), now.size, &next);
+            status = lmd_normalizer_apply(all->members[i], matcher, lmd_text_string(&now),
+                                          now.size, &next);
             lmd_text_clear(&now);
             now = next;
         }
     }
     lmd_text_append(out, lmd_text_string(&now), now.size);
     lmd_text_clear(&now);
+    return status;
 }
 
 const lmd_normalizer_kind lmd_normalizer_sequence = {"Sequence", open_sequence,

@@ -34,8 +34,8 @@ void lmd_normalizer_close(lmd_normalizer *normalizer)
     }
 }
 
-void lmd_normalizer_apply(const lmd_normalizer *normalizer, const char *text, size_t size,
-                          lmd_text *out)
+lmd_status lmd_normalizer_apply(const lmd_normalizer *normalizer, lmd_matcher *matcher,
+                                const char *text, size_t size, lmd_text *out)
 {
-    normalizer->kind->apply(normalizer, text, size, out);
+    return normalizer->kind->apply(normalizer, matcher, text, size, out);
 }

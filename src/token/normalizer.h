@@ -7,6 +7,7 @@
 #include <jansson.h>             /* json_t */
 #include <lmdepth/base/status.h> /* lmd_status */
 #include <lmdepth/base/text.h>   /* lmd_text */
+#include "token_regex.h"         /* lmd_matcher */
 
 typedef struct lmd_normalizer lmd_normalizer;
 
@@ -16,9 +17,9 @@ typedef struct lmd_normalizer_kind {
     /* Makes an object from its JSON; LMD_INPUT names the key. */
     lmd_status (*open)(lmd_normalizer **out, json_t *json);
     void (*close)(lmd_normalizer *self);
-    /* Appends the normalized text to `out`. */
-    void (*apply)(const lmd_normalizer *self, const char *text, size_t size,
-                  lmd_text *out);
+    /* Appends the normalized text to `out`; fails only as regular expressions do. */
+    lmd_status (*apply)(const lmd_normalizer *self, lmd_matcher *matcher,
+                        const char *text, size_t size, lmd_text *out);
 } lmd_normalizer_kind;
 
 struct lmd_normalizer {
@@ -32,7 +33,7 @@ struct lmd_normalizer {
 /* By "type"; *out is NULL for JSON null (or NULL). Unknown ones are refused by name. */
 lmd_status lmd_normalizer_open(lmd_normalizer **out, json_t *json);
 void lmd_normalizer_close(lmd_normalizer *normalizer); /* accepts NULL */
-void lmd_normalizer_apply(const lmd_normalizer *normalizer, const char *text, size_t size,
-                          lmd_text *out);
+lmd_status lmd_normalizer_apply(const lmd_normalizer *normalizer, lmd_matcher *matcher,
+                                const char *text, size_t size, lmd_text *out);
 
 #endif

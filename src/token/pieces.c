@@ -14,9 +14,10 @@ void lmd_spans_append(lmd_spans *spans, size_t begin, size_t end)
     spans->at[spans->count++] = (lmd_span){begin, end};
 }
 
-void lmd_pieces_start(lmd_pieces *pieces, const char *text, size_t size)
+void lmd_pieces_start(lmd_pieces *pieces, const char *text, size_t size, bool begins)
 {
     pieces->text = text;
+    pieces->begins = begins;
     pieces->spans.count = 0;
     pieces->next.count = 0;
     if (size > 0) {
@@ -33,12 +34,19 @@ void lmd_pieces_clear(lmd_pieces *pieces)
     *pieces = (lmd_pieces){0};
 }
 
-void lmd_pieces_advance(lmd_pieces *pieces)
+static void swap_lists(lmd_pieces *pieces)
 {
     const lmd_spans done = pieces->spans;
     pieces->spans = pieces->next;
     pieces->next = done;
     pieces->next.count = 0;
+}
+
+void lmd_pieces_advance(lmd_pieces *pieces)
+{
+    swap_lists(pieces);
+    const bool is_there = pieces->spans.count > 0 && pieces->spans.at[0].begin == 0;
+    pieces->begins = pieces->begins && is_there;
 }
 
 lmd_text *lmd_pieces_new_text(lmd_pieces *pieces)
@@ -52,5 +60,5 @@ void lmd_pieces_advance_text(lmd_pieces *pieces)
 {
     pieces->text = lmd_text_string(&pieces->buffers[pieces->spare]);
     pieces->spare = 1 - pieces->spare;
-    lmd_pieces_advance(pieces);
+    swap_lists(pieces);
 }

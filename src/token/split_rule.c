@@ -71,36 +71,23 @@ static void drop_empty(cutting *cut)
     cut->out->count = kept;
 }
 
-static size_t next_character(const char *text, size_t size, size_t at)
-{
-    uint32_t code_point = 0;
-    return at < size ? at + lmd_text_decode_utf8(text + at, &code_point) : size + 1;
-}
-
 static lmd_status cut_piece(const lmd_split_rule *rule, lmd_matcher *matcher,
                             const char *text, size_t size, cutting *cut)
 {
+    lmd_match_walk walk = {0};
     size_t done = 0; // the end of the last match
-    bool has_match = false;
-    for (size_t at = 0; at <= size;) {
+    for (;;) {
         lmd_span match = {0, 0};
         bool found = false;
-        LMD_TRY(lmd_regex_find(rule->regex, matcher, text, size, at, &match, &found));
+        LMD_TRY(lmd_regex_next(rule->regex, matcher, text, size, &walk, &match, &found));
         if (!found) {
             break;
-        }
-        // An empty match at the last one's end is none.
-        if (match.begin == match.end && has_match && match.end == done) {
-            at = next_character(text, size, at);
-            continue;
         }
         if (match.begin > done) {
             add_stretch(cut, done, match.begin, rule->invert);
         }
         add_stretch(cut, match.begin, match.end, !rule->invert);
-        has_match = true;
         done = match.end;
-        at = match.end;
     }
     if (done < size) {
         add_stretch(cut, done, size, rule->invert);

@@ -124,3 +124,28 @@ lmd_status lmd_regex_find(const lmd_regex *regex, lmd_matcher *matcher, const ch
     return lmd_status_set(LMD_RESOURCE, "the tokenizer's regular expression gives up: %s",
                           (const char *)reason);
 }
+
+static size_t next_character(const char *text, size_t size, size_t at)
+{
+    uint32_t code_point = 0;
+    return at < size ? at + lmd_text_decode_utf8(text + at, &code_point) : size + 1;
+}
+
+lmd_status lmd_regex_next(const lmd_regex *regex, lmd_matcher *matcher, const char *text,
+                          size_t size, lmd_match_walk *walk, lmd_span *match, bool *found)
+{
+    *found = false;
+    while (walk->at <= size) {
+        LMD_TRY(lmd_regex_find(regex, matcher, text, size, walk->at, match, found));
+        if (!*found) {
+            return LMD_OK;
+        }
+        if (match->begin < match->end || !walk->has_one || match->end != walk->end) {
+            *walk = (lmd_match_walk){match->end, match->end, true};
+            return LMD_OK;
+        }
+        *found = false;
+        walk->at = next_character(text, size, walk->at);
+    }
+    return LMD_OK;
+}

@@ -29,6 +29,18 @@ void lmd_matcher_free(lmd_matcher *matcher); /* accepts NULL */
 lmd_status lmd_regex_find(const lmd_regex *regex, lmd_matcher *matcher, const char *text,
                           size_t size, size_t start, lmd_span *match, bool *found);
 
+/* A walk over all matches, in order; {0} stands before the first. An empty match at the
+ * end of the one before it is none. */
+typedef struct lmd_match_walk {
+    size_t at;    /* where the search goes on */
+    size_t end;   /* of the last match */
+    bool has_one; /* was there a match? */
+} lmd_match_walk;
+
+lmd_status lmd_regex_next(const lmd_regex *regex, lmd_matcher *matcher, const char *text,
+                          size_t size, lmd_match_walk *walk, lmd_span *match,
+                          bool *found);
+
 /* Rewrites a pattern for PCRE2 (UTF, UCP, MULTILINE); what has no equal there is refused
  * by name (LMD_INPUT). */
 lmd_status lmd_regex_translate(const char *pattern, size_t size, lmd_text *out);

@@ -4,7 +4,7 @@
 
 #include <dirent.h>              /* opendir */
 #include <errno.h>               /* errno */
-#include <string.h>              /* strerror */
+#include <string.h>              /* strcmp */
 #include <lmdepth/base/file.h>   /* lmd_file_read_all */
 #include <lmdepth/base/memory.h> /* lmd_memory_new */
 #include "byte_level.h"
@@ -12,18 +12,28 @@
 /* Larger files are taken for damage. */
 enum { FILE_LIMIT = 1 << 30 };
 
-void lmd_tokenizer_add_token(lmd_tokenizer *tokenizer, const lmd_added_token *token)
+static lmd_status add_normalized(lmd_tokenizer *tokenizer, const lmd_added_token *token)
 {
-    if (token->normalized && tokenizer->normalizer != NULL) {
-        lmd_text pattern = {0};
-        lmd_normalizer_apply(tokenizer->normalizer, token->content, token->size,
-                             &pattern);
+    lmd_text pattern = {0};
+    lmd_matcher *const matcher = lmd_matcher_new();
+    const lmd_status status = lmd_normalizer_apply(tokenizer->normalizer, matcher,
+                                                   token->content, token->size, &pattern);
+    if (status == LMD_OK) {
         lmd_added_tokens_add(tokenizer->added, token, lmd_text_string(&pattern),
                              pattern.size);
-        lmd_text_clear(&pattern);
-    } else {
-        lmd_added_tokens_add(tokenizer->added, token, token->content, token->size);
     }
+    lmd_matcher_free(matcher);
+    lmd_text_clear(&pattern);
+    return status;
+}
+
+lmd_status lmd_tokenizer_add_token(lmd_tokenizer *tokenizer, const lmd_added_token *token)
+{
+    if (token->normalized && tokenizer->normalizer != NULL) {
+        return add_normalized(tokenizer, token);
+    }
+    lmd_added_tokens_add(tokenizer->added, token, token->content, token->size);
+    return LMD_OK;
 }
 
 int lmd_tokenizer_find(const lmd_tokenizer *tokenizer, const char *content, size_t size)
@@ -48,8 +58,8 @@ static void append_piece(lmd_tokenizer *tokenizer, int id)
     const char *const piece =
         lmd_vocabulary_piece(tokenizer->model->vocabulary, id, &size);
     const bool is_text = lmd_text_find_bad_utf8(piece == NULL ? "" : piece, size) == size;
-    if (piece != NULL &&
-        !(is_text && lmd_byte_level_read(piece, size, &tokenizer->pieces))) {
+    if (piece != NULL && !(tokenizer->is_byte_level && is_text &&
+                           lmd_byte_level_read(piece, size, &tokenizer->pieces))) {
         lmd_text_append(&tokenizer->pieces, piece, size);
     }
 }
@@ -118,6 +128,100 @@ static lmd_status read_gguf_file(lmd_tokenizer *tokenizer)
     return lmd_status_within(finish(tokenizer), "%s", tokenizer->path);
 }
 
+/* What follows the reading of a file that is no tokenizer.json. */
+static lmd_status finish_with_config(lmd_tokenizer *tokenizer, json_t *config)
+{
+    LMD_TRY(lmd_tokenizer_add_config_tokens(tokenizer, config));
+    LMD_TRY(finish(tokenizer));
+    return lmd_tokenizer_read_config(tokenizer);
+}
+
+/* added_tokens.json holds ids only, and what transformers makes of it depends on the
+ * class. */
+static lmd_status refuse_added_tokens(const char *folder)
+{
+    char *const path = lmd_file_join(folder, "added_tokens.json");
+    const lmd_status status =
+        lmd_file_exists(path)
+            ? lmd_status_set(LMD_INPUT, "%s is not supported without a tokenizer.json",
+                             path)
+            : LMD_OK;
+    lmd_memory_free(path);
+    return status;
+}
+
+static lmd_status read_model_bytes(lmd_tokenizer *tokenizer, const lmd_text *bytes,
+                                   json_t *config)
+{
+    lmd_sha256_of(lmd_text_string(bytes), bytes->size, tokenizer->sha256);
+    LMD_TRY(lmd_tokenizer_read_sentencepiece(tokenizer, lmd_text_string(bytes),
+                                             bytes->size, config));
+    return finish_with_config(tokenizer, config);
+}
+
+static lmd_status read_model_file(lmd_tokenizer *tokenizer, const char *folder,
+                                  json_t *config)
+{
+    lmd_text bytes = {0};
+    (void)folder;
+    lmd_status status = lmd_file_read_all(tokenizer->path, FILE_LIMIT, &bytes);
+    if (status == LMD_OK) {
+        status = lmd_status_within(read_model_bytes(tokenizer, &bytes, config), "%s",
+                                   tokenizer->path);
+    }
+    lmd_text_clear(&bytes);
+    return status;
+}
+
+static lmd_status read_vocab_bytes(lmd_tokenizer *tokenizer, const lmd_text *vocab,
+                                   const lmd_text *merges, json_t *config)
+{
+    lmd_sha256 *const sha = lmd_sha256_new();
+    lmd_sha256_add(sha, lmd_text_string(vocab), vocab->size);
+    lmd_sha256_add(sha, lmd_text_string(merges), merges->size);
+    lmd_sha256_finish(sha, tokenizer->sha256);
+    lmd_sha256_free(sha);
+    LMD_TRY(lmd_tokenizer_read_vocab(tokenizer, vocab, merges, config));
+    return finish_with_config(tokenizer, config);
+}
+
+static lmd_status read_vocab_file(lmd_tokenizer *tokenizer, const char *folder,
+                                  json_t *config)
+{
+    lmd_text vocab = {0};
+    lmd_text merges = {0};
+    char *const path = lmd_file_join(folder, "merges.txt");
+    lmd_status status = lmd_file_read_all(tokenizer->path, FILE_LIMIT, &vocab);
+    if (status == LMD_OK) {
+        status = lmd_file_read_all(path, FILE_LIMIT, &merges);
+    }
+    if (status == LMD_OK) {
+        status = lmd_status_within(read_vocab_bytes(tokenizer, &vocab, &merges, config),
+                                   "%s", tokenizer->path);
+    }
+    lmd_memory_free(path);
+    lmd_text_clear(&vocab);
+    lmd_text_clear(&merges);
+    return status;
+}
+
+typedef lmd_status read_with_config(lmd_tokenizer *tokenizer, const char *folder,
+                                    json_t *config);
+
+static lmd_status read_beside_config(lmd_tokenizer *tokenizer, read_with_config *read)
+{
+    json_t *config = NULL;
+    LMD_TRY(lmd_tokenizer_load_config(tokenizer, &config));
+    char *const folder = lmd_file_folder_of(tokenizer->path);
+    lmd_status status = refuse_added_tokens(folder);
+    if (status == LMD_OK) {
+        status = read(tokenizer, folder, config);
+    }
+    lmd_memory_free(folder);
+    json_decref(config);
+    return status;
+}
+
 static lmd_status keep_or_close(lmd_tokenizer **out, lmd_tokenizer *tokenizer,
                                 lmd_status status)
 {
@@ -130,16 +234,24 @@ static lmd_status keep_or_close(lmd_tokenizer **out, lmd_tokenizer *tokenizer,
 
 static lmd_status open_file(lmd_tokenizer **out, const char *path)
 {
-    const bool is_gguf = lmd_file_ends_with(path, ".gguf");
-    if (!is_gguf && !lmd_file_ends_with(path, ".json")) {
-        return lmd_status_set(LMD_INPUT,
-                              "%s: this kind of tokenizer is not supported "
-                              "(tokenizer.json, .gguf, or a folder with one of them)",
-                              path);
-    }
     lmd_tokenizer *const tokenizer = new_tokenizer(path);
-    return keep_or_close(out, tokenizer,
-                         is_gguf ? read_gguf_file(tokenizer) : read_json_file(tokenizer));
+    lmd_status status = LMD_OK;
+    if (lmd_file_ends_with(path, ".gguf")) {
+        status = read_gguf_file(tokenizer);
+    } else if (lmd_file_ends_with(path, ".model")) {
+        status = read_beside_config(tokenizer, read_model_file);
+    } else if (strcmp(lmd_file_name_of(path), "vocab.json") == 0) {
+        status = read_beside_config(tokenizer, read_vocab_file);
+    } else if (lmd_file_ends_with(path, ".json")) {
+        status = read_json_file(tokenizer);
+    } else {
+        status = lmd_status_set(LMD_INPUT,
+                                "%s: this kind of tokenizer is not supported "
+                                "(tokenizer.json, tokenizer.model, vocab.json with "
+                                "merges.txt, .gguf, or a folder with one of them)",
+                                path);
+    }
+    return keep_or_close(out, tokenizer, status);
 }
 
 /* The only *.gguf of a folder; NULL, with the count, when it is not one. */
@@ -164,19 +276,32 @@ static char *find_gguf(const char *folder, int *count)
     return found;
 }
 
+/* The file of a folder that is its tokenizer, in this order; NULL, with the number of
+ * .gguf files, when there is none. */
+static char *find_tokenizer(const char *folder, int *count)
+{
+    static const char *const names[] = {"tokenizer.json", "tokenizer.model",
+                                        "vocab.json"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char *const path = lmd_file_join(folder, names[i]);
+        if (lmd_file_exists(path)) {
+            return path;
+        }
+        lmd_memory_free(path);
+    }
+    return find_gguf(folder, count);
+}
+
 static lmd_status open_folder(lmd_tokenizer **out, const char *folder)
 {
-    char *path = lmd_file_join(folder, "tokenizer.json");
     int count = 0;
-    if (!lmd_file_exists(path)) {
-        lmd_memory_free(path);
-        path = find_gguf(folder, &count);
-    }
+    char *const path = find_tokenizer(folder, &count);
     if (path == NULL) {
         return lmd_status_set(LMD_INPUT, "%s: %s", folder,
-                              count > 1
-                                  ? "no tokenizer.json, and more than one .gguf file"
-                                  : "neither a tokenizer.json nor a .gguf file");
+                              count > 1 ? "no tokenizer.json, tokenizer.model or "
+                                          "vocab.json, and more than one .gguf file"
+                                        : "neither a tokenizer.json, a tokenizer.model, "
+                                          "a vocab.json nor a .gguf file");
     }
     const lmd_status status = open_file(out, path);
     lmd_memory_free(path);
@@ -197,6 +322,17 @@ lmd_status lmd_tokenizer_open_json_bytes(lmd_tokenizer **out, const char *bytes,
 {
     lmd_tokenizer *const tokenizer = new_tokenizer("(memory)");
     return keep_or_close(out, tokenizer, read_json_bytes(tokenizer, bytes, size));
+}
+
+lmd_status lmd_tokenizer_open_model_bytes(lmd_tokenizer **out, const char *bytes,
+                                          size_t size)
+{
+    lmd_tokenizer *const tokenizer = new_tokenizer("(memory)");
+    lmd_status status = lmd_tokenizer_read_sentencepiece(tokenizer, bytes, size, NULL);
+    if (status == LMD_OK) {
+        status = finish(tokenizer);
+    }
+    return keep_or_close(out, tokenizer, status);
 }
 
 void lmd_token_close(lmd_tokenizer *tokenizer)

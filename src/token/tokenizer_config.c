@@ -1,5 +1,6 @@
-/* tokenizer_config.json, of which only add_bos_token and bos_token count (EOS is never
- * added; everything else there repeats or contradicts tokenizer.json). */
+/* tokenizer_config.json. Beside a tokenizer.json only add_bos_token and bos_token count
+ * (EOS is never added; everything else repeats or contradicts it); beside other files
+ * also tokenizer_class with what belongs to it, and added_tokens_decoder. */
 #include "tokenizer.h"
 
 #include <jansson.h>             /* json_loadb */
@@ -53,25 +54,68 @@ lmd_status lmd_tokenizer_apply_config(lmd_tokenizer *tokenizer, const char *byte
     return status;
 }
 
-static lmd_status read_file(lmd_tokenizer *tokenizer, const char *path)
+static lmd_status load(const char *path, json_t **config)
 {
     lmd_text bytes = {0};
     lmd_status status = lmd_file_read_all(path, FILE_LIMIT, &bytes);
     if (status == LMD_OK) {
-        status = lmd_status_within(
-            lmd_tokenizer_apply_config(tokenizer, lmd_text_string(&bytes), bytes.size),
-            "%s", path);
+        json_error_t error;
+        *config = json_loadb(lmd_text_string(&bytes), bytes.size, JSON_ALLOW_NUL, &error);
+        if (!json_is_object(*config)) {
+            status = *config == NULL ? lmd_status_set(LMD_INPUT, "%s: line %d: %s", path,
+                                                      error.line, error.text)
+                                     : lmd_status_set(LMD_INPUT, "%s: no object", path);
+            json_decref(*config);
+            *config = NULL;
+        }
     }
     lmd_text_clear(&bytes);
     return status;
 }
 
-lmd_status lmd_tokenizer_read_config(lmd_tokenizer *tokenizer)
+static char *config_path(const lmd_tokenizer *tokenizer)
 {
     char *const folder = lmd_file_folder_of(tokenizer->path);
     char *const path = lmd_file_join(folder, "tokenizer_config.json");
-    const lmd_status status = lmd_file_exists(path) ? read_file(tokenizer, path) : LMD_OK;
     lmd_memory_free(folder);
+    return path;
+}
+
+lmd_status lmd_tokenizer_load_config(const lmd_tokenizer *tokenizer, json_t **config)
+{
+    char *const path = config_path(tokenizer);
+    *config = NULL;
+    const lmd_status status = lmd_file_exists(path) ? load(path, config) : LMD_OK;
     lmd_memory_free(path);
     return status;
+}
+
+lmd_status lmd_tokenizer_read_config(lmd_tokenizer *tokenizer)
+{
+    json_t *config = NULL;
+    LMD_TRY(lmd_tokenizer_load_config(tokenizer, &config));
+    if (config == NULL) {
+        return LMD_OK;
+    }
+    char *const path = config_path(tokenizer);
+    const lmd_status status =
+        lmd_status_within(apply_values(tokenizer, config), "%s", path);
+    lmd_memory_free(path);
+    json_decref(config);
+    return status;
+}
+
+lmd_status lmd_tokenizer_add_config_tokens(lmd_tokenizer *tokenizer, json_t *config)
+{
+    const char *key = NULL;
+    json_t *token = NULL;
+    json_object_foreach(json_object_get(config, "added_tokens_decoder"), key, token)
+    {
+        int64_t id = -1;
+        (void)lmd_text_to_int64(key, &id);
+        LMD_TRY(lmd_status_within(lmd_tokenizer_add_json_token(tokenizer, token, id),
+                                  "tokenizer_config.json: added_tokens_decoder, %s",
+                                  key));
+    }
+    return LMD_OK;
 }

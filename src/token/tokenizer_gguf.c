@@ -1,111 +1,121 @@
-/* The vocabulary in a GGUF file's metadata (tokenizer.ggml.*), of kind gpt2: pieces,
- * types and merges, with a name for the way text is cut (gguf_splits.def).
+/* The vocabulary in a GGUF file's metadata (tokenizer.ggml.*): of kind gpt2, pieces,
+ * types and merges, with a name for the way text is cut (gguf_splits.def); of kind llama,
+ * see gguf_llama.c.
  *
- * Types: 1 normal, 2 unknown, 3 control, 4 user-defined, 5 unused, 6 byte. 2 and 3 are
- * special tokens, 2, 3 and 4 are looked for in text; 5 and the "[PAD<id>]" that
- * converters write where the model has no token are no tokens at all. */
-#include "tokenizer.h"
+ * Types are SentencePiece's: unknown and control are special tokens; these and
+ * user-defined ones are looked for in text. */
+#include "gguf_vocabulary.h"
 
 #include <stdio.h>               /* snprintf */
 #include <string.h>              /* strcmp */
 #include <lmdepth/base/memory.h> /* lmd_memory_copy_text */
-#include <lmdepth/weights.h>     /* lmd_weights_get_strings */
 #include "bpe.h"
 #include "gguf_splits.h"
+#include "scored_pieces.h"
 
-enum piece_type { NORMAL = 1, UNKNOWN = 2, CONTROL = 3, USER_DEFINED = 4, UNUSED = 5 };
+/* ---- pieces ---- */
 
-typedef struct vocabulary_arrays {
-    const lmd_bytes *pieces; /* (n) borrowed */
-    size_t n;
-    const int64_t *types;    /* (n) borrowed; NULL: all normal */
-    const lmd_bytes *merges; /* (n_merges) borrowed */
-    size_t n_merges;
-} vocabulary_arrays;
-
-static lmd_status find_arrays(const lmd_weights *file, vocabulary_arrays *arrays)
+lmd_status lmd_gguf_read_pieces(const lmd_weights *file, lmd_gguf_pieces *pieces)
 {
     size_t n_types = 0;
-    if (!lmd_weights_get_strings(file, "tokenizer.ggml.tokens", &arrays->pieces,
-                                 &arrays->n)) {
+    if (!lmd_weights_get_strings(file, "tokenizer.ggml.tokens", &pieces->at,
+                                 &pieces->n)) {
         return lmd_status_set(LMD_INPUT, "tokenizer.ggml.tokens: no list of strings");
     }
     if (lmd_weights_has(file, "tokenizer.ggml.token_type") &&
-        (!lmd_weights_get_ints(file, "tokenizer.ggml.token_type", &arrays->types,
+        (!lmd_weights_get_ints(file, "tokenizer.ggml.token_type", &pieces->types,
                                &n_types) ||
-         n_types != arrays->n)) {
+         n_types != pieces->n)) {
         return lmd_status_set(LMD_INPUT,
                               "tokenizer.ggml.token_type: not one number for each token");
     }
-    if (!lmd_weights_get_strings(file, "tokenizer.ggml.merges", &arrays->merges,
-                                 &arrays->n_merges)) {
-        return lmd_status_set(LMD_INPUT, "tokenizer.ggml.merges: no list of strings");
-    }
-    return LMD_OK;
-}
-
-static bool is_token(const vocabulary_arrays *arrays, size_t id)
-{
-    char padding[32];
-    const int size = snprintf(padding, sizeof padding, "[PAD%zu]", id);
-    const lmd_bytes *const piece = &arrays->pieces[id];
-    const bool is_padding =
-        piece->size == (size_t)size && memcmp(piece->bytes, padding, piece->size) == 0;
-    return !is_padding && (arrays->types == NULL || arrays->types[id] != UNUSED);
-}
-
-static void add_token(lmd_tokenizer *tokenizer, const vocabulary_arrays *arrays,
-                      size_t id)
-{
-    const int64_t type = arrays->types == NULL ? NORMAL : arrays->types[id];
-    const lmd_bytes *const piece = &arrays->pieces[id];
-    const bool is_added = type == UNKNOWN || type == CONTROL || type == USER_DEFINED;
-    if (is_added && piece->size > 0) {
-        const bool special = type != USER_DEFINED;
-        const lmd_added_token token = {.content = piece->bytes,
-                                       .size = piece->size,
-                                       .id = (int)id,
-                                       .special = special,
-                                       .normalized = !special};
-        lmd_tokenizer_add_token(tokenizer, &token);
-    }
-}
-
-static lmd_status read_pieces(lmd_tokenizer *tokenizer, lmd_bpe *bpe,
-                              const vocabulary_arrays *arrays)
-{
-    for (size_t id = 0; id < arrays->n; id++) {
-        const lmd_bytes *const piece = &arrays->pieces[id];
+    for (size_t id = 0; id < pieces->n; id++) {
+        const lmd_bytes *const piece = &pieces->at[id];
         if (lmd_text_find_bad_utf8(piece->bytes, piece->size) != piece->size) {
             return lmd_status_set(LMD_INPUT,
                                   "tokenizer.ggml.tokens: number %zu is not UTF-8", id);
         }
-        if (is_token(arrays, id)) {
-            LMD_TRY(lmd_vocabulary_add(bpe->base.vocabulary, piece->bytes, piece->size,
-                                       (int64_t)id));
-            add_token(tokenizer, arrays, id);
-        }
     }
     return LMD_OK;
 }
 
+static int64_t type_of(const lmd_gguf_pieces *pieces, size_t id)
+{
+    return pieces->types == NULL ? LMD_PIECE_NORMAL : pieces->types[id];
+}
+
+bool lmd_gguf_is_token(const lmd_gguf_pieces *pieces, size_t id)
+{
+    char padding[32];
+    const int size = snprintf(padding, sizeof padding, "[PAD%zu]", id);
+    const lmd_bytes *const piece = &pieces->at[id];
+    const bool is_padding =
+        piece->size == (size_t)size && memcmp(piece->bytes, padding, piece->size) == 0;
+    return !is_padding && type_of(pieces, id) != LMD_PIECE_UNUSED;
+}
+
+lmd_status lmd_gguf_add_token(lmd_tokenizer *tokenizer, const lmd_gguf_pieces *pieces,
+                              size_t id, bool normalized)
+{
+    const int64_t type = type_of(pieces, id);
+    const lmd_bytes *const piece = &pieces->at[id];
+    const bool special = type == LMD_PIECE_UNKNOWN || type == LMD_PIECE_CONTROL;
+    if (!(special || type == LMD_PIECE_USER_DEFINED) || piece->size == 0 ||
+        !lmd_gguf_is_token(pieces, id)) {
+        return LMD_OK;
+    }
+    const lmd_added_token token = {.content = piece->bytes,
+                                   .size = piece->size,
+                                   .id = (int)id,
+                                   .special = special,
+                                   .normalized = normalized && !special};
+    return lmd_tokenizer_add_token(tokenizer, &token);
+}
+
+/* ---- kind gpt2 ---- */
+
 static lmd_status read_bpe(lmd_tokenizer *tokenizer, const lmd_weights *file,
                            lmd_bpe *bpe)
 {
-    vocabulary_arrays arrays = {0};
-    LMD_TRY(find_arrays(file, &arrays));
-    LMD_TRY(read_pieces(tokenizer, bpe, &arrays));
-    for (size_t i = 0; i < arrays.n_merges; i++) {
-        LMD_TRY(
-            lmd_bpe_add_merge_line(bpe, arrays.merges[i].bytes, arrays.merges[i].size));
+    lmd_gguf_pieces pieces = {0};
+    const lmd_bytes *merges = NULL;
+    size_t n_merges = 0;
+    LMD_TRY(lmd_gguf_read_pieces(file, &pieces));
+    if (!lmd_weights_get_strings(file, "tokenizer.ggml.merges", &merges, &n_merges)) {
+        return lmd_status_set(LMD_INPUT, "tokenizer.ggml.merges: no list of strings");
+    }
+    for (size_t id = 0; id < pieces.n; id++) {
+        if (lmd_gguf_is_token(&pieces, id)) {
+            LMD_TRY(lmd_vocabulary_add(bpe->base.vocabulary, pieces.at[id].bytes,
+                                       pieces.at[id].size, (int64_t)id));
+        }
+        LMD_TRY(lmd_gguf_add_token(tokenizer, &pieces, id, true));
+    }
+    for (size_t i = 0; i < n_merges; i++) {
+        LMD_TRY(lmd_bpe_add_merge_line(bpe, merges[i].bytes, merges[i].size));
     }
     lmd_bpe_seal(bpe);
     return LMD_OK;
 }
 
-static lmd_status read_bos(lmd_tokenizer *tokenizer, const lmd_weights *file)
+static lmd_status read_gpt2(lmd_tokenizer *tokenizer, const lmd_weights *file,
+                            const char *pre)
 {
-    int64_t bos = -1;
+    lmd_bpe *const bpe = lmd_bpe_new();
+    tokenizer->model = &bpe->base;
+    tokenizer->is_byte_level = true;
+    LMD_TRY(lmd_gguf_split_open(pre, &tokenizer->normalizer, &tokenizer->pretokenizer,
+                                &bpe->ignore_merges));
+    return read_bpe(tokenizer, file, bpe);
+}
+
+/* ---- BOS ---- */
+
+/* `usual` is the BOS of files that name none and the sign of a kind that adds it unless
+ * told otherwise; -1: neither. */
+static lmd_status read_bos(lmd_tokenizer *tokenizer, const lmd_weights *file, int usual)
+{
+    int64_t bos = usual;
     const bool is_known = lmd_weights_get_int(file, "tokenizer.ggml.bos_token_id", &bos);
     if (is_known && (bos < 0 || bos >= LMD_VOCABULARY_IDS)) {
         return lmd_status_set(LMD_INPUT,
@@ -113,6 +123,7 @@ static lmd_status read_bos(lmd_tokenizer *tokenizer, const lmd_weights *file)
                               (long long)bos);
     }
     tokenizer->bos = (int)bos;
+    tokenizer->adds_bos = usual >= 0;
     (void)lmd_weights_get_bool(file, "tokenizer.ggml.add_bos_token",
                                &tokenizer->adds_bos);
     if (tokenizer->adds_bos && tokenizer->bos < 0) {
@@ -174,39 +185,46 @@ static void hash_metadata(const lmd_weights *file, char hex[LMD_SHA256_HEX])
 
 /* ---- the whole ---- */
 
-static lmd_status check_kind(const lmd_weights *file)
+static void describe(lmd_tokenizer *tokenizer, const char *kind, const char *pre)
+{
+    lmd_text text = {0};
+    lmd_text_append_format(&text, "%s, %d ids, %s", kind,
+                           lmd_vocabulary_end(tokenizer->model->vocabulary), pre);
+    tokenizer->description = lmd_memory_copy_text(lmd_text_string(&text));
+    lmd_text_clear(&text);
+}
+
+static lmd_status read_kind(lmd_tokenizer *tokenizer, const lmd_weights *file,
+                            const char *kind)
+{
+    lmd_bytes pre = {.bytes = ""};
+    (void)lmd_weights_get_string(file, "tokenizer.ggml.pre", &pre);
+    if (strcmp(kind, "gpt2") == 0) {
+        LMD_TRY(read_gpt2(tokenizer, file, pre.bytes));
+        describe(tokenizer, "byte-level BPE",
+                 pre.bytes[0] == '\0' ? "gpt-neox" : pre.bytes);
+        return read_bos(tokenizer, file, -1);
+    }
+    if (strcmp(kind, "llama") == 0) {
+        LMD_TRY(lmd_gguf_read_llama(tokenizer, file));
+        describe(tokenizer, tokenizer->model->kind->description, "llama");
+        return read_bos(tokenizer, file, 1);
+    }
+    return lmd_status_set(LMD_INPUT,
+                          "tokenizer.ggml.model: vocabularies of kind %s are not "
+                          "supported",
+                          kind);
+}
+
+static lmd_status read_file(lmd_tokenizer *tokenizer, const lmd_weights *file)
 {
     lmd_bytes kind = {0};
     if (!lmd_weights_get_string(file, "tokenizer.ggml.model", &kind)) {
         return lmd_status_set(LMD_INPUT,
                               "no tokenizer in this file (tokenizer.ggml.model)");
     }
-    return strcmp(kind.bytes, "gpt2") == 0
-               ? LMD_OK
-               : lmd_status_set(LMD_INPUT,
-                                "tokenizer.ggml.model: vocabularies of kind %s are not "
-                                "supported yet",
-                                kind.bytes);
-}
-
-static lmd_status read_file(lmd_tokenizer *tokenizer, const lmd_weights *file)
-{
-    LMD_TRY(check_kind(file));
-    lmd_bytes pre = {.bytes = ""};
-    (void)lmd_weights_get_string(file, "tokenizer.ggml.pre", &pre);
-    lmd_bpe *const bpe = lmd_bpe_new();
-    tokenizer->model = &bpe->base;
-    LMD_TRY(lmd_gguf_split_open(pre.bytes, &tokenizer->normalizer,
-                                &tokenizer->pretokenizer, &bpe->ignore_merges));
-    LMD_TRY(read_bpe(tokenizer, file, bpe));
-    LMD_TRY(read_bos(tokenizer, file));
+    LMD_TRY(read_kind(tokenizer, file, kind.bytes));
     hash_metadata(file, tokenizer->sha256);
-    lmd_text text = {0};
-    lmd_text_append_format(&text, "byte-level BPE, %d ids, %s",
-                           lmd_vocabulary_end(bpe->base.vocabulary),
-                           pre.bytes[0] == '\0' ? "gpt-neox" : pre.bytes);
-    tokenizer->description = lmd_memory_copy_text(lmd_text_string(&text));
-    lmd_text_clear(&text);
     return LMD_OK;
 }
 

@@ -25,19 +25,38 @@ static int64_t choose_id(const lmd_tokenizer *tokenizer, const lmd_added_token *
     return id;
 }
 
+static lmd_status read_flags(const json_t *json, lmd_added_token *token)
+{
+    LMD_TRY(lmd_json_get_string(json, "content", &token->content, &token->size));
+    if (token->content == NULL) {
+        return lmd_status_set(LMD_INPUT, "no content");
+    }
+    LMD_TRY(lmd_json_get_bool(json, "special", false, &token->special));
+    LMD_TRY(lmd_json_get_bool(json, "single_word", false, &token->single_word));
+    LMD_TRY(lmd_json_get_bool(json, "lstrip", false, &token->lstrip));
+    LMD_TRY(lmd_json_get_bool(json, "rstrip", false, &token->rstrip));
+    return lmd_json_get_bool(json, "normalized", !token->special, &token->normalized);
+}
+
+lmd_status lmd_tokenizer_add_json_token(lmd_tokenizer *tokenizer, const json_t *json,
+                                        int64_t id)
+{
+    lmd_added_token token = {0};
+    LMD_TRY(read_flags(json, &token));
+    const int found = lmd_tokenizer_find(tokenizer, token.content, token.size);
+    if (id < 0 || id >= LMD_VOCABULARY_IDS || (found >= 0 && found != id)) {
+        return lmd_status_set(LMD_INPUT, "the id %lld is out of bounds or not that of %s",
+                              (long long)id, token.content);
+    }
+    token.id = (int)id;
+    return token.size == 0 ? LMD_OK : lmd_tokenizer_add_token(tokenizer, &token);
+}
+
 static lmd_status read_added_token(lmd_tokenizer *tokenizer, const json_t *json,
                                    int64_t *largest)
 {
     lmd_added_token token = {0};
-    LMD_TRY(lmd_json_get_string(json, "content", &token.content, &token.size));
-    if (token.content == NULL) {
-        return lmd_status_set(LMD_INPUT, "no content");
-    }
-    LMD_TRY(lmd_json_get_bool(json, "special", false, &token.special));
-    LMD_TRY(lmd_json_get_bool(json, "single_word", false, &token.single_word));
-    LMD_TRY(lmd_json_get_bool(json, "lstrip", false, &token.lstrip));
-    LMD_TRY(lmd_json_get_bool(json, "rstrip", false, &token.rstrip));
-    LMD_TRY(lmd_json_get_bool(json, "normalized", !token.special, &token.normalized));
+    LMD_TRY(read_flags(json, &token));
     if (token.size == 0) {
         return LMD_OK;
     }
@@ -46,8 +65,7 @@ static lmd_status read_added_token(lmd_tokenizer *tokenizer, const json_t *json,
         return lmd_status_set(LMD_INPUT, "the id %lld is out of bounds", (long long)id);
     }
     token.id = (int)id;
-    lmd_tokenizer_add_token(tokenizer, &token);
-    return LMD_OK;
+    return lmd_tokenizer_add_token(tokenizer, &token);
 }
 
 static lmd_status read_added_tokens(lmd_tokenizer *tokenizer, const json_t *list)
@@ -70,6 +88,22 @@ static const char *name_of_pretokenizer(const lmd_tokenizer *tokenizer)
                                            : tokenizer->pretokenizer->kind->type;
 }
 
+/* Are pieces written as ByteLevel has it? Its decoder or pre-tokenizer says so. */
+static bool names_byte_level(const json_t *part)
+{
+    const json_t *list = json_object_get(part, "pretokenizers");
+    list = list != NULL ? list : json_object_get(part, "decoders");
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *const type =
+            json_string_value(json_object_get(json_array_get(list, i), "type"));
+        if (type != NULL && strcmp(type, "ByteLevel") == 0) {
+            return true;
+        }
+    }
+    const char *const type = json_string_value(json_object_get(part, "type"));
+    return type != NULL && strcmp(type, "ByteLevel") == 0;
+}
+
 static void describe(lmd_tokenizer *tokenizer)
 {
     lmd_text text = {0};
@@ -85,7 +119,7 @@ static void describe(lmd_tokenizer *tokenizer)
     lmd_text_clear(&text);
 }
 
-static lmd_status read_parts(lmd_tokenizer *tokenizer, json_t *json)
+lmd_status lmd_tokenizer_read_parts(lmd_tokenizer *tokenizer, json_t *json)
 {
     const char *version = NULL;
     if (!json_is_object(json)) {
@@ -104,6 +138,8 @@ static lmd_status read_parts(lmd_tokenizer *tokenizer, json_t *json)
     LMD_TRY(lmd_pretokenizer_open(&tokenizer->pretokenizer,
                                   json_object_get(json, "pre_tokenizer")));
     LMD_TRY(lmd_token_model_open(&tokenizer->model, model));
+    tokenizer->is_byte_level = names_byte_level(json_object_get(json, "pre_tokenizer")) ||
+                               names_byte_level(json_object_get(json, "decoder"));
     LMD_TRY(read_added_tokens(tokenizer, json_object_get(json, "added_tokens")));
     LMD_TRY(lmd_post_processor_front(json_object_get(json, "post_processor"),
                                      &tokenizer->bos));
@@ -120,7 +156,7 @@ lmd_status lmd_tokenizer_read_json(lmd_tokenizer *tokenizer, const char *bytes,
     if (json == NULL) {
         return lmd_status_set(LMD_INPUT, "line %d: %s", error.line, error.text);
     }
-    const lmd_status status = read_parts(tokenizer, json);
+    const lmd_status status = lmd_tokenizer_read_parts(tokenizer, json);
     json_decref(json);
     return status;
 }

@@ -11,4 +11,7 @@ bool lmd_unicode_is_white(uint32_t code_point);
 /* \w: letters, marks, decimal digits, connectors, joiners, alphabetic symbols. */
 bool lmd_unicode_is_word(uint32_t code_point);
 
+/* A combining mark (categories M*) of the table that `tokenizers` strips accents by. */
+bool lmd_unicode_is_old_mark(uint32_t c);
+
 #endif

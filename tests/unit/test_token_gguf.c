@@ -148,8 +148,8 @@ static void test_refusals_name_the_key(void **state)
     values.pre = "no-such-cut";
     expect_bad(values, "no-such-cut");
     values = usual;
-    values.model = "llama";
-    expect_bad(values, "llama");
+    values.model = "t5";
+    expect_bad(values, "kind t5");
     values.model = NULL;
     expect_bad(values, "tokenizer.ggml.model");
     values = usual;

@@ -150,8 +150,8 @@ static void check_all(void **state)
 
 int main(void)
 {
-    static char names[][12] = {"gpt-2", "llama-bpe", "starcoder", "falcon",
-                               "qwen2", "gpt-neox",  "smollm"};
+    static char names[][12] = {"gpt-2",    "llama-bpe", "starcoder", "falcon", "qwen2",
+                               "gpt-neox", "llama-spm", "phi-3",     "smollm"};
     enum { COUNT = sizeof names / sizeof *names };
     struct CMUnitTest tests[COUNT];
     for (int i = 0; i < COUNT; i++) {
