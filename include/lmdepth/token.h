@@ -19,12 +19,13 @@
 
 typedef struct lmd_tokenizer lmd_tokenizer;
 
-/* Opens `path`: a tokenizer.json, a .gguf file (with or without tensors), or a model
- * folder (its tokenizer.json, with add_bos_token, bos_token and eos_token of
- * tokenizer_config.json beside it; else its only *.gguf). A tokenizer.json's neighbour
- * tokenizer_config.json counts too. LMD_USAGE when the path does not exist; LMD_INPUT for
- * a folder without a tokenizer, damage, and every component that is not supported, which
- * is named. */
+/* Opens `path`: a tokenizer.json, a tokenizer.model (SentencePiece), a vocab.json with
+ * merges.txt beside it, a .gguf file (with or without tensors), or a model folder (the
+ * first of these that is there; of .gguf files the only one). tokenizer_config.json
+ * beside the file counts: add_bos_token, bos_token and, where there is no tokenizer.json,
+ * tokenizer_class and added_tokens_decoder. LMD_USAGE when the path does not exist;
+ * LMD_INPUT for a folder without a tokenizer, damage, and every component that is not
+ * supported, which is named. */
 lmd_status lmd_token_open(lmd_tokenizer **out, const char *path);
 void lmd_token_close(lmd_tokenizer *tokenizer); /* accepts NULL */
 

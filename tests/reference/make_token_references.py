@@ -5,22 +5,27 @@
 
     variants.json   a tiny tokenizer.json, variants of its parts, and the ids of texts
     strings.json    texts that tokenizers stumble over, and their ids in real vocabularies
+    unigram.json    the same for a tiny Unigram model, its normalizers and Metaspace
+    sentencepiece.json  tiny tokenizer.model files (hexadecimal), and SentencePiece's ids
     corpus.tsv      vocabulary, file, number of ids, sha256 of the ids (little-endian uint32)
 
 `--additions` prints src/token/unicode_additions.def's rows instead: the categories that
 tokenizers' regular expressions know beyond Python's unicodedata (14.0 in Python 3.11).
 
-Needs: pip install tokenizers gguf
+Needs: pip install tokenizers gguf sentencepiece
 """
 
 import argparse
+import base64
 import hashlib
+import io
 import json
 import struct
 import unicodedata
 from pathlib import Path
 
 import gguf
+import sentencepiece
 import tokenizers
 from tokenizers import AddedToken, Regex, Tokenizer, models, trainers
 from tokenizers import normalizers as norm
@@ -97,8 +102,38 @@ def metadata(path):
     return get
 
 
+def merges_of_scores(tokens, scores, types):
+    """Every cut of a piece into two pieces, in order of the piece's score."""
+    ids = {token: i for i, token in enumerate(tokens) if types[i] in (1, 4)}
+    rows = []
+    for token, i in ids.items():
+        for k in range(1, len(token)):
+            left, right = ids.get(token[:k]), ids.get(token[k:])
+            if left is not None and right is not None:
+                rows.append((-scores[i], left, right))
+    return [(tokens[left], tokens[right]) for _, left, right in sorted(rows)]
+
+
+def tokenizer_of_llama(get):
+    tokens, types = get("tokenizer.ggml.tokens"), get("tokenizer.ggml.token_type")
+    merges = merges_of_scores(tokens, get("tokenizer.ggml.scores"), types)
+    vocab = {token: i for i, token in enumerate(tokens)}
+    made = Tokenizer(
+        models.BPE(vocab=vocab, merges=merges, byte_fallback=True, fuse_unk=True, unk_token="<unk>")
+    )
+    made.normalizer = norm.Sequence([norm.Prepend("\u2581"), norm.Replace(" ", "\u2581")])
+    special = [t for i, t in enumerate(tokens) if types[i] in (2, 3) and t != f"[PAD{i}]"]
+    made.add_special_tokens([AddedToken(t, special=True, normalized=False) for t in special])
+    made.add_tokens(
+        [AddedToken(t, normalized=False) for i, t in enumerate(tokens) if types[i] == 4]
+    )
+    return made
+
+
 def tokenizer_of_gguf(path):
     get = metadata(path)
+    if get("tokenizer.ggml.model") == "llama":
+        return tokenizer_of_llama(get)
     tokens, types = get("tokenizer.ggml.tokens"), get("tokenizer.ggml.token_type")
     normalizer, stages, ignore_merges = CUTS[get("tokenizer.ggml.pre") or ""]
     real = [i for i, token in enumerate(tokens) if token != f"[PAD{i}]"]
@@ -294,6 +329,132 @@ def make_variants(folder):
     write_json(folder / "variants.json", {"base": base, "texts": STRINGS, "variants": rows})
 
 
+# ---- SentencePiece ----
+
+MODELS = {
+    "bpe": {
+        "model_type": "bpe",
+        "normalization_rule_name": "identity",
+        "byte_fallback": True,
+        "remove_extra_whitespaces": False,
+        "vocab_size": 600,
+    },
+    "unigram": {
+        "model_type": "unigram",
+        "normalization_rule_name": "identity",
+        "user_defined_symbols": ["<sep>"],
+        "vocab_size": 330,
+    },
+}
+
+
+def train_sentencepiece(settings):
+    written = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter([line for text in STRINGS for line in text.split("\n")] * 3),
+        model_writer=written,
+        hard_vocab_limit=False,
+        minloglevel=2,
+        **settings,
+    )
+    return written.getvalue()
+
+
+def small_charsmap():
+    """A double array of two keys: J becomes "the", Q becomes a space."""
+    units = [0] * 512
+    units[0] = 256 << 10
+    for key, base, value in (("J", 384, 0), ("Q", 400, 4)):
+        node = 256 ^ ord(key)
+        units[node] = base << 10 | 1 << 8 | ord(key)
+        units[node ^ base] = value | 1 << 31
+    trie = struct.pack("<512I", *units)
+    return struct.pack("<I", len(trie)) + trie + b"the\0 \0"
+
+
+def field(number, value):
+    """A protocol buffer field of bytes."""
+    size = []
+    n = len(value)
+    while n > 0x7F:
+        size.append(n & 0x7F | 0x80)
+        n >>= 7
+    return bytes([number << 3 | 2, *size, n]) + value
+
+
+def make_sentencepiece(folder):
+    texts = [text for text in STRINGS if "<|" not in text] + ["J  QaQ Q Jb", "a <sep b>"]
+    models = []
+    for name, settings in MODELS.items():
+        model = train_sentencepiece(settings)
+        if name == "unigram":
+            # Of a message that is there twice the fields of both count.
+            model += field(3, field(2, small_charsmap()))
+        made = sentencepiece.SentencePieceProcessor(model_proto=model)
+        ids = [" ".join(map(str, made.encode(text))) for text in texts]
+        models.append({"name": name, "bytes": model.hex(), "ids": ids})
+    write_json(folder / "sentencepiece.json", {"texts": texts, "models": models})
+
+
+def unigram_variants():
+    for scheme in ("always", "first", "never"):
+        for cuts in (True, False):
+            stage = metaspace(prepend_scheme=scheme, split=cuts)
+            yield {"name": f"{scheme} {cuts}", "pre_tokenizer": stage}
+    yield {"name": "old Metaspace", "pre_tokenizer": {**metaspace(), "add_prefix_space": True}}
+    for kind in ("Lowercase", "StripAccents"):
+        yield {"name": kind, "normalizer": {"type": kind}}
+    yield {
+        "name": "NFD, StripAccents, Lowercase",
+        "normalizer": chain({"type": "NFD"}, {"type": "StripAccents"}, {"type": "Lowercase"}),
+    }
+    yield {
+        "name": "Strip",
+        "normalizer": {"type": "Strip", "strip_left": False, "strip_right": True},
+    }
+    yield {
+        "name": "Prepend, Replace",
+        "normalizer": chain(
+            {"type": "Prepend", "prepend": "\u2581"},
+            {"type": "Replace", "pattern": {"String": " "}, "content": "\u2581"},
+            {"type": "Replace", "pattern": {"Regex": "[0-9]{2,}"}, "content": "$0"},
+        ),
+        "pre_tokenizer": None,
+    }
+    mapping = base64.b64encode(small_charsmap()).decode()
+    yield {
+        "name": "Precompiled",
+        "normalizer": {"type": "Precompiled", "precompiled_charsmap": mapping},
+    }
+    yield {"name": "byte_fallback", "model": {"byte_fallback": True}}
+
+
+def chain(*normalizers):
+    return {"type": "Sequence", "normalizers": normalizers}
+
+
+def metaspace(**settings):
+    return {"type": "Metaspace", "replacement": "\u2581", **settings}
+
+
+def make_unigram(folder):
+    made = sentencepiece.SentencePieceProcessor(model_proto=train_sentencepiece(MODELS["unigram"]))
+    vocab = [[made.id_to_piece(i), made.get_score(i)] for i in range(made.vocab_size())]
+    vocab += [[f"<0x{byte:02X}>", 0.0] for byte in range(256)]
+    base = train_base()
+    base["post_processor"] = base["decoder"] = None
+    base["pre_tokenizer"] = metaspace()
+    base["model"] = {"type": "Unigram", "unk_id": 0, "vocab": vocab, "byte_fallback": False}
+    base["added_tokens"] = [{**added("<|endoftext|>", special=True, normalized=False)}]
+    texts = [*STRINGS, "J J\u0301Q \u0600J"]
+    rows = []
+    for variant in unigram_variants():
+        tokenizer = Tokenizer.from_str(json.dumps(merge_parts(base, variant)))
+        ids = [" ".join(map(str, ids_of(tokenizer, text))) for text in texts]
+        rows.append({**variant, "ids": ids})
+    write_json(folder / "unigram.json", {"base": base, "texts": texts, "variants": rows})
+
+
 # ---- real vocabularies ----
 
 
@@ -364,9 +525,20 @@ def main():
         return
     options.out.mkdir(parents=True, exist_ok=True)
     make_variants(options.out)
+    make_unigram(options.out)
+    make_sentencepiece(options.out)
     paths = {
         name: options.shared / "data" / "vocab" / "gguf" / f"ggml-vocab-{name}.gguf"
-        for name in ("gpt-2", "llama-bpe", "starcoder", "falcon", "qwen2", "gpt-neox")
+        for name in (
+            "gpt-2",
+            "llama-bpe",
+            "starcoder",
+            "falcon",
+            "qwen2",
+            "gpt-neox",
+            "llama-spm",
+            "phi-3",
+        )
     }
     if options.model:
         paths["smollm"] = options.model

@@ -102,8 +102,10 @@ static void test_places_without_a_tokenizer(void **state)
     char path[CASE_PATH];
     expect_refusal(case_path(path, "none"), LMD_USAGE, path, "no such");
     expect_refusal(case_folder, LMD_INPUT, case_folder, "tokenizer.json");
+    write_case("tokenizer.bin", "x");
+    expect_refusal(case_path(path, "tokenizer.bin"), LMD_INPUT, path, "not supported");
     write_case("tokenizer.model", "x");
-    expect_refusal(case_path(path, "tokenizer.model"), LMD_INPUT, path, "not supported");
+    expect_refusal(case_path(path, "tokenizer.model"), LMD_INPUT, path, "truncated");
 }
 
 /* ---- BOS ---- */

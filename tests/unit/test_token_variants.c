@@ -42,17 +42,28 @@ static void check_variant(const json_t *base, const json_t *texts, json_t *varia
     lmd_token_close(tokenizer);
 }
 
-static void test_variants_give_hugging_face_ids(void **state)
+static void check_file(const char *path, size_t at_least)
 {
-    (void)state;
-    json_t *const all = load_json("tests/data/token/variants.json");
+    json_t *const all = load_json(path);
     json_t *const variants = json_object_get(all, "variants");
-    assert_true(json_array_size(variants) > 50);
+    assert_true(json_array_size(variants) >= at_least);
     for (size_t i = 0; i < json_array_size(variants); i++) {
         check_variant(json_object_get(all, "base"), json_object_get(all, "texts"),
                       json_array_get(variants, i));
     }
     json_decref(all);
+}
+
+static void test_variants_give_hugging_face_ids(void **state)
+{
+    (void)state;
+    check_file("tests/data/token/variants.json", 50);
+}
+
+static void test_unigram_variants_do_too(void **state)
+{
+    (void)state;
+    check_file("tests/data/token/unigram.json", 14);
 }
 
 /* Merges are written as pairs or as strings. */
@@ -81,6 +92,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_variants_give_hugging_face_ids,
                                         make_case_folder, remove_case_folder),
+        cmocka_unit_test_setup_teardown(test_unigram_variants_do_too, make_case_folder,
+                                        remove_case_folder),
         cmocka_unit_test_setup_teardown(test_merges_as_strings_are_the_same,
                                         make_case_folder, remove_case_folder),
     };
