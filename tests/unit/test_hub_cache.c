@@ -40,7 +40,7 @@ static int remove_cache(void **state)
     (void)state;
     char path[PATH_SIZE];
     static const char *const FOLDERS[] = {
-        "models--o--n/snapshots/" COMMIT, "models--o--n/snapshots",
+        ("models--o--n/snapshots/" COMMIT), "models--o--n/snapshots",
         "models--o--n/refs/deep", "models--o--n/refs", "models--o--n"};
     for (size_t i = 0; i < sizeof FOLDERS / sizeof FOLDERS[0]; i++) {
         if (lmd_file_remove_tree(path_of(path, FOLDERS[i])) != LMD_OK) {
