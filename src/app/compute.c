@@ -175,7 +175,8 @@ static void run_packs(lmd_session *session, const lmd_prepared *prepared,
     for (int64_t ticket; (ticket = lmd_queue_next(queue)) >= 0;) {
         const lmd_status status = run_ticket(prepared->spool, work, ticket, engine, room);
         if (status != LMD_OK) {
-            lmd_log_fatal((int)status, "%s; without its work folder the run prepares anew",
+            lmd_log_fatal((int)status,
+                          "%s; without its work folder the run prepares anew",
                           lmd_status_message());
         }
         show_progress(session, &progress, engine, work, queue, computed->peak, start);

@@ -56,7 +56,7 @@ mkdir -p "$SCRATCH/mine/deep"
 echo thesis >"$SCRATCH/mine/thesis.tex"
 echo index >"$SCRATCH/mine/index"
 expect 0 $run -o "$SCRATCH/mine.nc" --work "$SCRATCH/mine"
-same "deep index thesis.tex" "$(ls "$SCRATCH/mine" | tr '\n' ' ' | sed 's/ $//')"
+same "deep index thesis.tex" "$(cd "$SCRATCH/mine" && echo ./* | sed 's,\./,,g')"
 expect 0 "$LMDEPTH" count "$SCRATCH/job.yaml" --work "$SCRATCH/mine"
 same "thesis" "$(cat "$SCRATCH/mine/thesis.tex")"
 # Nothing is left of a preparation that failed.
