@@ -3,7 +3,6 @@
 #include "tokenizer.h"
 
 #include <dirent.h>              /* opendir */
-#include <errno.h>               /* errno */
 #include <string.h>              /* strcmp */
 #include <lmdepth/base/file.h>   /* lmd_file_read_all */
 #include <lmdepth/base/memory.h> /* lmd_memory_new */

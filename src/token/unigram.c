@@ -57,8 +57,8 @@ static unigram *new_unigram(size_t n)
     made->trie = lmd_piece_trie_new();
     made->scores = lmd_memory_new(n, sizeof *made->scores);
     made->n = n;
-    made->best = -INFINITY;
-    made->worst = INFINITY;
+    made->best = -HUGE_VAL;
+    made->worst = HUGE_VAL;
     made->unknown = -1;
     return made;
 }
