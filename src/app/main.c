@@ -49,6 +49,12 @@ static void correct_blas(char **argv)
     if (better == NULL || getenv("LMDEPTH_CORRECTED_BLAS") != NULL) {
         return;
     }
+    if (lmd_arguments_is_first_process()) {
+        lmd_log_say(
+            "OpenBLAS has chosen kernels of half speed for this processor: started anew "
+            "with OPENBLAS_CORETYPE=%s",
+            better);
+    }
     setenv("LMDEPTH_CORRECTED_BLAS", better, 1);
     setenv("OPENBLAS_CORETYPE", better, 1);
     execv("/proc/self/exe", argv);

@@ -1,0 +1,28 @@
+#!/bin/sh
+# Which arithmetic: a forced choice is named, an impossible one is refused, and where OpenBLAS is
+# used, a core type of half speed is noticed and corrected.
+. tests/lib.sh
+
+printf 'A text of a few words.\n' >"$SCRATCH/text.txt"
+write_job job <<JOB
+corpus: {path: text.txt}
+JOB
+expect 0 env LMDEPTH_KERNEL=plain "$LMDEPTH" run "$SCRATCH/job.yaml"
+says "plain C"
+expect 0 env LMDEPTH_KERNEL=blas "$LMDEPTH" run "$SCRATCH/job.yaml" -o "$SCRATCH/blas.nc"
+says "OpenBLAS"
+expect 2 env LMDEPTH_KERNEL=abacus "$LMDEPTH" run "$SCRATCH/job.yaml" --fresh
+says "abacus"
+# Another arithmetic is another result.
+expect 1 "$LMDEPTH" compare "$SCRATCH/job.nc" "$SCRATCH/blas.nc"
+prints "lmdepth_arithmetic"
+if grep -q avx512dq /proc/cpuinfo; then
+    expect 0 env LMDEPTH_KERNEL=blas OPENBLAS_CORETYPE=Haswell "$LMDEPTH" run \
+        "$SCRATCH/job.yaml" -o "$SCRATCH/corrected.nc"
+    says "half speed" "OPENBLAS_CORETYPE=SkylakeX" "SkylakeX"
+    expect 0 env LMDEPTH_KERNEL=blas OPENBLAS_CORETYPE=SkylakeX "$LMDEPTH" compare \
+        "$SCRATCH/blas.nc" "$SCRATCH/corrected.nc"
+else
+    echo "skipped: a core type of half speed (no AVX-512 processor)"
+fi
+exit 0
