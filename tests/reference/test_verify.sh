@@ -15,9 +15,14 @@ verify() {
 
 tools/fetch_model.sh "$BUILD/models" || exit 1
 for folder in "$data"/*/; do
+    [ -f "${folder}config.json" ] || continue
     verify "$folder" "${folder}reference.safetensors"
     [ ! -f "${folder}model.gguf" ] ||
         verify "${folder}model.gguf" "${folder}reference.safetensors"
+done
+# One model in several containers: shards, parts of a split GGUF, torch files.
+for folder in "$data"/formats/*/; do
+    verify "$folder" "$data/formats/reference.safetensors"
 done
 verify "$real" "$data/real_short.safetensors"
 verify "$real" "$data/real_long.safetensors"
