@@ -57,7 +57,7 @@ static lmd_status count_prepared(lmd_session *session, const lmd_inputs *inputs,
 {
     lmd_team *team = lmd_team_new(threads);
     lmd_prepared prepared;
-    lmd_status status = lmd_prepare(session, inputs, team, work, &prepared);
+    lmd_status status = lmd_prepare(session, inputs, team, work, NULL, &prepared);
     if (status == LMD_OK) {
         if (lmd_parallel_is_root(session)) {
             status = print_counts(inputs, prepared.spool);

@@ -7,7 +7,7 @@
 #include <lmdepth/base/memory.h> /* lmd_memory_new */
 #include "corpus_bytes.h"
 
-enum { VERSION = 1, HEADER_BYTES = 104, STAMP_AT = 96, FLAG_LAST = 1 };
+enum { VERSION = 2, HEADER_BYTES = 120, STAMP_AT = 112, FLAG_LAST = 1 };
 enum { PROMPT_FIRST = 1, PROMPT_LAST = 2, PROMPT_BOS = 4 };
 
 static const char magic[8] = "lmdchunk";
@@ -161,6 +161,8 @@ static void write_header(chunk_writer *writer)
     corpus_put64(&header, (uint64_t)head->n_trailing);
     corpus_put64(&header, head->tables_at);
     corpus_put64(&header, head->tables_sum);
+    corpus_put64(&header, head->key);
+    corpus_put64(&header, head->piece_sum);
     assert(header.size == STAMP_AT);
     corpus_put64(&header, corpus_checksum(header.bytes, STAMP_AT));
     memcpy(writer->image.bytes, header.bytes, HEADER_BYTES);
@@ -242,6 +244,8 @@ lmd_status chunk_read_head(const lmd_file *file, chunk_head *head)
     head->n_trailing = (int64_t)corpus_take64(&cursor);
     head->tables_at = corpus_take64(&cursor);
     head->tables_sum = corpus_take64(&cursor);
+    head->key = corpus_take64(&cursor);
+    head->piece_sum = corpus_take64(&cursor);
     head->stamp = corpus_take64(&cursor);
     if (corpus_checksum(bytes, STAMP_AT) != head->stamp) {
         return chunk_refuse(file, "wrong checksum of the header");

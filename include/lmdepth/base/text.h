@@ -47,4 +47,8 @@ bool lmd_text_is_blank(const char *bytes, size_t n_bytes);
 bool lmd_text_to_int64(const char *string, int64_t *value);
 bool lmd_text_to_double(const char *string, double *value);
 
+/* A positive time: seconds with a unit (45s, 90m, 12h, 2d; a bare number: seconds), or as
+ * Slurm writes it: MM:SS, HH:MM:SS, D-HH:MM:SS. */
+bool lmd_text_to_seconds(const char *string, double *seconds);
+
 #endif
