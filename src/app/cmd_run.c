@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <lmdepth/base/hash.h>
@@ -133,11 +134,12 @@ typedef struct lmd_run {
     lmd_team *team;
     lmd_kernel *kernel;
     int threads;
-    char *work; /* folder */
+    char *work;       /* folder of the spool */
+    char *unfinished; /* folder of the snapshots: that one, or a part's own in it */
     lmd_model_hashes model_hashes;
     char (*corpus_hashes)[LMD_SHA256_HEX]; /* (files) owned; NULL: not known yet */
     bool is_complete_already;
-    lmd_lock *lock; /* of the root */
+    lmd_lock *lock, *spool_lock; /* of the root */
     lmd_prepared prepared;
     lmd_computed computed;
     char *identity, *fingerprint;
@@ -289,25 +291,60 @@ static lmd_status check_existing(lmd_run *run)
 
 /* ---- the work folder ---- */
 
-static void name_work(lmd_run *run)
+/* Parts of a job may share the spool, but not the snapshots. */
+static void name_folders(lmd_run *run)
 {
-    lmd_text work = {0};
+    const lmd_part part = run->arguments->part;
+    lmd_text path = {0};
     if (run->arguments->job.work != NULL) {
-        lmd_text_append_string(&work, run->arguments->job.work);
+        lmd_text_append_string(&path, run->arguments->job.work);
     } else {
-        lmd_text_append_format(&work, "%s.work", run->inputs.job->output);
+        lmd_text_append_format(&path, "%s.work", run->inputs.job->output);
     }
-    run->work = lmd_memory_copy_text(lmd_text_string(&work));
-    lmd_text_clear(&work);
+    run->work = lmd_memory_copy_text(path.bytes);
+    if (part.parts > 1) {
+        lmd_text_append_format(&path, "/part.%d.%d", part.part, part.parts);
+    }
+    run->unfinished = lmd_memory_copy_text(path.bytes);
+    lmd_text_clear(&path);
 }
 
-/* Root: the folder is ours alone from here on. */
-static lmd_status lock_work(lmd_run *run)
+/* Root. */
+static lmd_status take_lock(lmd_lock **lock, const char *folder)
 {
-    LMD_TRY(lmd_file_make_folders(run->work));
-    char *path = lmd_file_join(run->work, LMD_STORE_LOCK);
-    const lmd_status status = lmd_lock_take(&run->lock, path);
+    char *path = lmd_file_join(folder, LMD_STORE_LOCK);
+    const lmd_status status = lmd_lock_take(lock, path);
     lmd_memory_free(path);
+    return status;
+}
+
+/* Root: nobody else works on this job from here on. */
+static lmd_status lock_job(lmd_run *run)
+{
+    LMD_TRY(lmd_file_make_folders(run->unfinished));
+    return take_lock(&run->lock, run->unfinished);
+}
+
+/* Root: one part prepares, the others wait for it. */
+static lmd_status lock_spool(lmd_run *run)
+{
+    const struct timespec pause = {.tv_sec = 1};
+    bool has_said = false;
+    lmd_status status;
+    if (strcmp(run->work, run->unfinished) == 0) {
+        return LMD_OK;
+    }
+    while ((status = take_lock(&run->spool_lock, run->work)) == LMD_USAGE) {
+        if (lmd_stop_is_signalled() || lmd_stop_is_late(0)) {
+            return lmd_status_set(LMD_STOPPED, "stopped early: %s", lmd_stop_reason());
+        }
+        if (!has_said) {
+            lmd_log_say("waiting until another part has prepared: %s",
+                        lmd_status_message());
+            has_said = true;
+        }
+        (void)nanosleep(&pause, NULL);
+    }
     return status;
 }
 
@@ -318,10 +355,10 @@ static lmd_status throw_away(lmd_run *run)
     if (lmd_file_exists(output)) {
         lmd_log_say("--fresh: %s will be replaced", output);
     }
-    if (lmd_store_has_snapshots(run->work)) {
-        lmd_log_say("--fresh: the unfinished work in %s is thrown away", run->work);
+    if (lmd_store_has_snapshots(run->unfinished)) {
+        lmd_log_say("--fresh: the unfinished work in %s is thrown away", run->unfinished);
     }
-    return lmd_store_clear(run->work);
+    return lmd_store_clear(run->unfinished);
 }
 
 /* Collective. Unfinished work of another job is refused before anything is touched. */
@@ -329,7 +366,7 @@ static lmd_status check_unfinished(lmd_run *run)
 {
     lmd_session *session = run->session;
     const bool is_root = lmd_parallel_is_root(session);
-    const bool has_some = is_root && lmd_store_has_snapshots(run->work);
+    const bool has_some = is_root && lmd_store_has_snapshots(run->unfinished);
     if (lmd_parallel_max_int64(session, has_some) == 0) {
         return LMD_OK;
     }
@@ -337,7 +374,7 @@ static lmd_status check_unfinished(lmd_run *run)
     lmd_status status = LMD_OK;
     if (is_root) {
         char *identity = new_identity(run, run->corpus_hashes, true);
-        status = lmd_store_check_identity(run->work, identity);
+        status = lmd_store_check_identity(run->unfinished, identity);
         lmd_memory_free(identity);
     }
     return lmd_parallel_agree(session, status);
@@ -347,13 +384,26 @@ static lmd_status check_unfinished(lmd_run *run)
 static lmd_status enter_work(lmd_run *run)
 {
     const bool is_root = lmd_parallel_is_root(run->session);
-    name_work(run);
-    lmd_status status = is_root ? lock_work(run) : LMD_OK;
+    name_folders(run);
+    lmd_status status = is_root ? lock_job(run) : LMD_OK;
     if (status == LMD_OK && is_root && run->arguments->is_fresh) {
         status = throw_away(run);
     }
     LMD_TRY(lmd_parallel_agree(run->session, status));
     return check_unfinished(run);
+}
+
+/* Collective. */
+static lmd_status prepare(lmd_run *run)
+{
+    lmd_session *session = run->session;
+    const lmd_status status = lmd_parallel_is_root(session) ? lock_spool(run) : LMD_OK;
+    LMD_TRY(lmd_parallel_agree(session, status));
+    LMD_TRY(lmd_prepare(session, &run->inputs, run->team, run->work, run->corpus_hashes,
+                        &run->prepared));
+    lmd_lock_release(run->spool_lock);
+    run->spool_lock = NULL;
+    return LMD_OK;
 }
 
 static void say_plan(lmd_run *run)
@@ -472,7 +522,7 @@ static void keep_sum(const lmd_run *run)
     if (lmd_store_save_all(computed->store, computed->counters, &effort) == LMD_OK) {
         lmd_log_say("all that was counted is saved in %s: the same command writes the "
                     "result when it can",
-                    run->work);
+                    run->unfinished);
     } else {
         lmd_log_warn("%s: the last snapshots stay", lmd_status_message());
     }
@@ -493,7 +543,7 @@ static lmd_status finish_files(lmd_run *run)
         keep_sum(run);
         return status;
     }
-    LMD_TRY(lmd_store_clear(run->work));
+    LMD_TRY(lmd_store_clear(run->unfinished));
     return keeps_work(run->arguments) ? LMD_OK : lmd_spool_clear(run->work);
 }
 
@@ -517,7 +567,7 @@ static lmd_status compute(lmd_run *run)
     const lmd_compute_options compute_options = {
         .part = run->arguments->part,
         .snapshot_seconds = run->arguments->snapshot_seconds,
-        .store = {.folder = run->work,
+        .store = {.folder = run->unfinished,
                   .fingerprint = run->fingerprint,
                   .identity = run->identity,
                   .threads = run->threads,
@@ -544,8 +594,7 @@ static lmd_status run_job(lmd_run *run)
     }
     LMD_TRY(enter_work(run));
     say_plan(run);
-    LMD_TRY(lmd_prepare(session, &run->inputs, run->team, run->work, run->corpus_hashes,
-                        &run->prepared));
+    LMD_TRY(prepare(run));
     say_prepared(run);
     if (arguments->only_prepares) {
         lmd_log_say("prepared in %s; the same command without --prepare-only goes on",
@@ -565,10 +614,13 @@ static void clear_run(lmd_run *run)
         lmd_team_free(run->team);
     }
     lmd_inputs_clear(&run->inputs);
+    lmd_lock_release(run->spool_lock);
     lmd_lock_release(run->lock);
-    if (run->work != NULL) {
-        (void)rmdir(run->work); // it stays when there is anything in it
+    if (run->lock != NULL) { // folders stay when there is anything in them
+        (void)rmdir(run->unfinished);
+        (void)rmdir(run->work);
     }
+    lmd_memory_free(run->unfinished);
     lmd_memory_free(run->corpus_hashes);
     lmd_memory_free(run->identity);
     lmd_memory_free(run->work);

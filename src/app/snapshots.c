@@ -147,6 +147,8 @@ lmd_status lmd_store_clear(const char *folder)
 
 /* ---- identity ---- */
 
+enum { SHORT = 240 }; /* characters of a line in a message */
+
 /* Length of the part of a line that counts: names of files stand behind a tab. */
 static size_t length_of(const char *line)
 {
@@ -159,12 +161,17 @@ static const char *next_line(const char *line)
     return line + (*line == '\n');
 }
 
-static void shorten(const char *line, char out[160])
+/* A line for people; a file's name first. */
+static void shorten(const char *line, char out[SHORT])
 {
-    const size_t n = strcspn(line, "\n");
-    (void)snprintf(out, 160, "%.*s", (int)(n < 150 ? n : 150), *line ? line : "nothing");
-    for (char *c = out; *c; c++) {
-        *c = *c == '\t' ? ' ' : *c;
+    const char *const name = line + length_of(line);
+    const int n_line = (int)(length_of(line) < SHORT / 3 ? length_of(line) : SHORT / 3);
+    const int n_name = *name == '\t' ? (int)strcspn(name + 1, "\n") : 0;
+    if (n_name > 0) {
+        (void)snprintf(out, SHORT, "%.*s: %.*s...",
+                       n_name < SHORT / 2 ? n_name : SHORT / 2, name + 1, n_line, line);
+    } else {
+        (void)snprintf(out, SHORT, "%.*s", n_line, *line ? line : "nothing");
     }
 }
 
@@ -188,7 +195,7 @@ lmd_status lmd_store_check_identity(const char *folder, const char *identity)
         }
     }
     if (differs) {
-        char before[160], now[160];
+        char before[SHORT], now[SHORT];
         shorten(was, before);
         shorten(is, now);
         status =
