@@ -418,6 +418,15 @@ static void say_plan(lmd_run *run)
     lmd_text_clear(&plan);
 }
 
+/* Collective. Before any work: with one group, as far as is known. */
+static lmd_status check_memory(lmd_run *run)
+{
+    const lmd_memory_plan plan = lmd_plan_memory(&run->inputs, run->threads, 1);
+    const lmd_status status =
+        lmd_limits_check(&plan, lmd_parallel_node_ranks(run->session));
+    return lmd_parallel_agree(run->session, status);
+}
+
 static void say_prepared(const lmd_run *run)
 {
     const lmd_spool *spool = run->prepared.spool;
@@ -594,6 +603,7 @@ static lmd_status run_job(lmd_run *run)
     }
     LMD_TRY(enter_work(run));
     say_plan(run);
+    LMD_TRY(check_memory(run));
     LMD_TRY(prepare(run));
     say_prepared(run);
     if (arguments->only_prepares) {

@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "app.h"
 
@@ -27,23 +26,17 @@ lmd_metric_setup lmd_compute_setup(const lmd_inputs *inputs, const lmd_prepared 
     };
 }
 
-/* Do the counters of all ranks of the node fit its memory? What they need is known only
- * now that the groups are. */
-static lmd_status check_memory(const lmd_session *session, const lmd_metric_setup *setup)
+/* Does it all fit, now that the number of groups is known? */
+static lmd_status check_memory(const lmd_session *session, const lmd_inputs *inputs,
+                               int threads, const lmd_metric_setup *setup)
 {
     size_t bytes;
     LMD_TRY(lmd_counters_bytes(setup, &bytes));
-    const double all = (double)bytes * lmd_parallel_node_ranks(session);
-    const double memory = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
-    if (all > memory) {
-        return lmd_status_set(
-            LMD_RESOURCE,
-            "the counters need %.1f GB a rank (%d groups, %d folds), more "
-            "than this node has for its ranks: ask for fewer groups, folds "
-            "or metrics",
-            (double)bytes / 1e9, setup->groups, setup->folds);
-    }
-    return LMD_OK;
+    const lmd_memory_plan plan = lmd_plan_memory(inputs, threads, setup->groups);
+    const lmd_status status = lmd_limits_check(&plan, lmd_parallel_node_ranks(session));
+    return status == LMD_OK ? LMD_OK
+                            : lmd_status_within(status, "%d groups, %d folds",
+                                                setup->groups, setup->folds);
 }
 
 static void order_rows(const lmd_frequency *frequency, lmd_computed *computed)
@@ -394,7 +387,8 @@ lmd_status lmd_compute(lmd_session *session, lmd_inputs *inputs,
     const double start = lmd_team_clock();
     order_rows(prepared->frequency, computed);
     const lmd_metric_setup setup = lmd_compute_setup(inputs, prepared);
-    LMD_TRY(lmd_parallel_agree(session, check_memory(session, &setup)));
+    const int threads = lmd_team_size(lmd_kernel_team(kernel));
+    LMD_TRY(lmd_parallel_agree(session, check_memory(session, inputs, threads, &setup)));
     LMD_TRY(lmd_parallel_agree(session, lmd_counters_new(&computed->counters, &setup)));
     lmd_store_setup store = options->store;
     store.n_packs = lmd_spool_packs(prepared->spool);
