@@ -10,6 +10,9 @@
 #include <unistd.h> /* write */
 #include <lmdepth/base/memory.h>
 
+/* What is read goes here, so that the compiler can't leave the reading out. */
+static volatile double sink;
+
 enum { N_PATHS = 8, LONGEST_PATH = 128, LARGEST_TENSOR = 1 << 20 };
 
 /* ---- parts of an input ---- */
@@ -107,13 +110,12 @@ static void read_numbers(const lmd_weights *weights, const char *key)
 {
     const int64_t *integers = NULL;
     const double *reals = NULL;
-    volatile double last = 0;
     size_t n = 0;
     if (lmd_weights_get_ints(weights, key, &integers, &n) && n > 0) {
-        last = (double)integers[n - 1];
+        sink = (double)integers[n - 1];
     }
     if (lmd_weights_get_reals(weights, key, &reals, &n) && n > 0) {
-        last += reals[n - 1];
+        sink = reals[n - 1];
     }
 }
 
@@ -186,17 +188,16 @@ static void encode(const lmd_tokenizer *tokenizer, lmd_encoder *encoder, const c
 
 static void look_at_pieces(const lmd_tokenizer *tokenizer)
 {
-    volatile size_t sum = 0;
     const int n = lmd_token_vocab(tokenizer);
     for (int id = 0; id < n; id += 1 + n / 1000) {
         size_t size = 0;
         const char *const piece = lmd_token_piece(tokenizer, id, &size);
         for (size_t i = 0; i < size; i++) {
-            sum += (size_t)(unsigned char)piece[i];
+            sink = piece[i];
         }
-        sum += lmd_token_is_special(tokenizer, id);
+        sink = lmd_token_is_special(tokenizer, id);
     }
-    sum += strlen(lmd_token_describe(tokenizer)) + strlen(lmd_token_sha256(tokenizer));
+    sink = (double)strlen(lmd_token_describe(tokenizer));
     if (lmd_token_adds_bos(tokenizer) && lmd_token_bos(tokenizer) < 0) {
         abort();
     }
@@ -206,8 +207,7 @@ void fuzz_use_tokenizer(lmd_tokenizer *tokenizer)
 {
     static const char *const texts[] = {
         "Hello, w\xC3\xB6rld 123 <s>a  b\n\xF0\x9F\x98\x80 l'\xE2\x82\xAC",
-        " hel he  1\xCC\x81 \xEF\xAC\x81\xE2\x96\x81<special>\t\xE4\xB8\xAD\xE6\x96\x87 "
-        "<|endoftext|>",
+        " hel he  1\xCC\x81 \xEF\xAC\x81\xE2\x96\x81<special>\t\xE4\xB8\xAD<|endoftext|>",
         "",
     };
     lmd_encoder *const encoder = lmd_token_new_encoder(tokenizer);

@@ -499,7 +499,7 @@ def zstd_raw(data):
 
 
 def corpus_seeds():
-    """The first byte picks the format, the second the file's ending."""
+    """Four bytes pick the format, the file's ending, the policy and sizes."""
     texts = {
         "a": b"One line\nTwo lines\r\n\n  \nA paragraph of\ntwo lines\n\n\nlast",
         "b": b"1 2 3\n\n4\t5  6\n999 7\n-1\n12x\n",
@@ -508,12 +508,24 @@ def corpus_seeds():
     }
     for name, text in texts.items():
         for kind in range(5):
-            yield f"{name}{kind}", bytes([kind, 0]) + text
-            yield f"{name}{kind}gz", bytes([kind, 1]) + gzip.compress(text, mtime=0)
-            yield f"{name}{kind}zst", bytes([kind, 2]) + zstd_raw(text)
+            yield f"{name}{kind}", bytes([kind, 0, 5 * kind, 16 * kind]) + text
+            yield f"{name}{kind}gz", bytes([kind, 1, 24, kind]) + gzip.compress(text, mtime=0)
+            yield f"{name}{kind}zst", bytes([kind, 2, 7, 255]) + zstd_raw(text)
     members = gzip.compress(texts["a"], mtime=0) + gzip.compress(b"x", mtime=0)
-    yield "members", bytes([0, 1]) + members
-    yield "frames", bytes([0, 2]) + zstd_raw(texts["a"]) + zstd_raw(b"") + zstd_raw(b"y\n")
+    yield "members", bytes([0, 1, 0, 64]) + members
+    frames = zstd_raw(texts["a"]) + zstd_raw(b"") + zstd_raw(b"y\n")
+    yield "frames", bytes([0, 2, 0, 64]) + frames
+
+
+def spool_seeds():
+    """An index without its checksum: two groups, one chunk, two packs."""
+    head = b"lmdindex" + struct.pack("<II", 1, 3) + gguf_string("fingerprint")
+    groups = struct.pack("<I", 2) + gguf_string("all") + gguf_string("b")
+    chunk = struct.pack("<IIIqQqI", 1, 0, 2, 0, 5, 1, 2)
+    for group in range(2):
+        chunk += struct.pack("<I10q", group, *range(10))
+    yield "two", head + groups + chunk + struct.pack("<II", 7, 9) + struct.pack("<3q", 1, 2, 3)
+    yield "none", head + struct.pack("<II", 0, 0) + bytes(24)
 
 
 def jsonl_seeds():
@@ -593,6 +605,7 @@ SEEDS = {
     "tokenizer_gguf": gguf_vocabulary_seeds,
     "tokenizer_folder": tokenizer_folder_seeds,
     "corpus": corpus_seeds,
+    "spool": spool_seeds,
     "jsonl": jsonl_seeds,
     "frequency": frequency_seeds,
     "job": job_seeds,
