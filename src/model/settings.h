@@ -8,7 +8,15 @@
 #include <stddef.h>              /* size_t, offsetof */
 #include <stdint.h>              /* int64_t */
 #include <lmdepth/base/status.h> /* lmd_status */
+#include <lmdepth/kernel.h>      /* lmd_activation */
 #include <lmdepth/weights.h>     /* lmd_weights */
+
+/* How the angles of rotary positions are made (rotary.h). */
+typedef enum lmd_rope_kind {
+    LMD_ROPE_PLAIN,
+    LMD_ROPE_LINEAR,
+    LMD_ROPE_LLAMA3
+} lmd_rope_kind;
 
 /* What the key tables of all families fill in; zero (or as said) where nothing is given.
  */
@@ -19,8 +27,31 @@ typedef struct lmd_config {
     int context;             /* longest prompt; 0: no limit */
     int bos;                 /* -1: none */
     double eps;              /* of the norms */
-    double rope_base;
     bool is_tied;
+    lmd_activation activation;
+
+    /* rotary positions */
+    double rope_base;
+    double rotary_share; /* of a head's numbers that turn; 0: all */
+    lmd_rope_kind rope_kind;
+    double rope_factor;         /* linear, llama3 */
+    double rope_low, rope_high; /* llama3: frequency factors */
+    int rope_context;           /* llama3: the context before scaling */
+
+    /* attention */
+    int window;                              /* 0: none */
+    bool has_q_bias, has_k_bias, has_v_bias; /* of the projections */
+    bool has_o_bias, has_mlp_bias;
+
+    /* one family each */
+    bool is_serial;          /* gptneox: attention, then MLP; else both at once */
+    bool is_unscaled;        /* gpt2: scores are not divided by sqrt(D) */
+    bool is_scaled_by_block; /* gpt2: they are divided by the block's number too */
+    int inner;               /* mamba: width of convolution and scan */
+    int n_states;            /* mamba: of each channel of the scan */
+    int conv_width;          /* mamba */
+    int delta_rank;          /* mamba */
+    int projected;           /* mamba: delta_rank + 2 n_states */
 } lmd_config;
 
 typedef enum lmd_setting_kind {
@@ -65,9 +96,15 @@ typedef enum lmd_key_kind {
     LMD_KEY_ID,   /* a token id into an int; what is no id is left alone */
     LMD_KEY_REAL, /* finite, positive, rounded to float as the models' own code does */
     LMD_KEY_FLAG, /* into a bool */
+    LMD_KEY_WORD, /* one of `words`, into an int (an enum); others are refused */
     LMD_KEY_ONLY, /* must have one of the values of `only`, separated by | */
     LMD_KEY_ANY   /* does not change the arithmetic */
 } lmd_key_kind;
+
+typedef struct lmd_word {
+    const char *word;
+    int value;
+} lmd_word;
 
 typedef struct lmd_key {
     const char *name; /* with a final *: all that begin so (LMD_KEY_ANY) */
@@ -75,39 +112,44 @@ typedef struct lmd_key {
     bool is_needed;
     size_t member; /* of lmd_config */
     const char *only;
+    const lmd_word *words; /* borrowed; ends in {0} */
 } lmd_key;
 
 #define LMD_NEED_SIZE(name, member)                                                      \
     {                                                                                    \
-        (name), LMD_KEY_SIZE, true, offsetof(lmd_config, member), NULL                   \
+        (name), LMD_KEY_SIZE, true, offsetof(lmd_config, member), NULL, NULL             \
     }
 #define LMD_SIZE(name, member)                                                           \
     {                                                                                    \
-        (name), LMD_KEY_SIZE, false, offsetof(lmd_config, member), NULL                  \
+        (name), LMD_KEY_SIZE, false, offsetof(lmd_config, member), NULL, NULL            \
     }
 #define LMD_ID(name, member)                                                             \
     {                                                                                    \
-        (name), LMD_KEY_ID, false, offsetof(lmd_config, member), NULL                    \
+        (name), LMD_KEY_ID, false, offsetof(lmd_config, member), NULL, NULL              \
     }
 #define LMD_NEED_REAL(name, member)                                                      \
     {                                                                                    \
-        (name), LMD_KEY_REAL, true, offsetof(lmd_config, member), NULL                   \
+        (name), LMD_KEY_REAL, true, offsetof(lmd_config, member), NULL, NULL             \
     }
 #define LMD_REAL(name, member)                                                           \
     {                                                                                    \
-        (name), LMD_KEY_REAL, false, offsetof(lmd_config, member), NULL                  \
+        (name), LMD_KEY_REAL, false, offsetof(lmd_config, member), NULL, NULL            \
     }
 #define LMD_FLAG(name, member)                                                           \
     {                                                                                    \
-        (name), LMD_KEY_FLAG, false, offsetof(lmd_config, member), NULL                  \
+        (name), LMD_KEY_FLAG, false, offsetof(lmd_config, member), NULL, NULL            \
+    }
+#define LMD_WORD(name, member, words)                                                    \
+    {                                                                                    \
+        (name), LMD_KEY_WORD, false, offsetof(lmd_config, member), NULL, (words)         \
     }
 #define LMD_ONLY(name, values)                                                           \
     {                                                                                    \
-        (name), LMD_KEY_ONLY, false, 0, (values)                                         \
+        (name), LMD_KEY_ONLY, false, 0, (values), NULL                                   \
     }
 #define LMD_ANY(name)                                                                    \
     {                                                                                    \
-        (name), LMD_KEY_ANY, false, 0, NULL                                              \
+        (name), LMD_KEY_ANY, false, 0, NULL, NULL                                        \
     }
 
 /* Takes the settings that a table (ending in a row {0}) knows, in the order of the table:
@@ -117,6 +159,9 @@ lmd_status lmd_model_apply_keys(lmd_settings *settings, const lmd_key *keys,
 
 /* The table of what no family minds: token ids, dtype, dropout, ... */
 extern const lmd_key lmd_model_harmless_keys[];
+
+/* hidden_act and its kin, as transformers names them: into lmd_config.activation. */
+extern const lmd_word lmd_model_activation_words[];
 
 /* Refuses, by name, the first setting that no table has taken and that is not empty. */
 lmd_status lmd_model_refuse_rest(const lmd_settings *settings);
