@@ -47,11 +47,14 @@ typedef struct lmd_config {
     bool is_serial;          /* gptneox: attention, then MLP; else both at once */
     bool is_unscaled;        /* gpt2: scores are not divided by sqrt(D) */
     bool is_scaled_by_block; /* gpt2: they are divided by the block's number too */
-    int inner;               /* mamba: width of convolution and scan */
+    int expand;              /* mamba: inner / d, where that is not given */
+    int inner, inner_pair;   /* mamba: width of convolution and scan, and twice that */
     int n_states;            /* mamba: of each channel of the scan */
     int conv_width;          /* mamba */
     int delta_rank;          /* mamba */
     int projected;           /* mamba: delta_rank + 2 n_states */
+    bool has_mixer_bias;     /* mamba: of its outer projections */
+    bool has_conv_bias;      /* mamba */
 } lmd_config;
 
 typedef enum lmd_setting_kind {
@@ -92,7 +95,7 @@ const char *lmd_model_find_words(const lmd_settings *settings, const char *name)
 
 /* One row of a family's table. A key that is null counts as not given. */
 typedef enum lmd_key_kind {
-    LMD_KEY_SIZE, /* 1 to 2^24, into an int */
+    LMD_KEY_SIZE, /* 1 to 2^24, into an int; or one of `words`, where there are any */
     LMD_KEY_ID,   /* a token id into an int; what is no id is left alone */
     LMD_KEY_REAL, /* finite, positive, rounded to float as the models' own code does */
     LMD_KEY_FLAG, /* into a bool */
@@ -122,6 +125,10 @@ typedef struct lmd_key {
 #define LMD_SIZE(name, member)                                                           \
     {                                                                                    \
         (name), LMD_KEY_SIZE, false, offsetof(lmd_config, member), NULL, NULL            \
+    }
+#define LMD_SIZE_OR_WORD(name, member, words)                                            \
+    {                                                                                    \
+        (name), LMD_KEY_SIZE, false, offsetof(lmd_config, member), NULL, (words)         \
     }
 #define LMD_ID(name, member)                                                             \
     {                                                                                    \
