@@ -13,9 +13,9 @@
  * throughout, so residual_in_fp32 changes nothing.
  *
  * Hugging Face keeps the logarithm of -A, GGUF A itself. */
-#include "family.h"
+#include "batch.h"  /* lmd_model_embed */
+#include "family.h" /* lmd_family */
 
-#include <assert.h>              /* assert */
 #include <lmdepth/base/memory.h> /* lmd_memory_new */
 #include <math.h>                /* exp */
 
@@ -162,9 +162,8 @@ typedef struct mamba_block {
 
 typedef struct mamba {
     lmd_model model;
-    mamba_block *blocks;  /* (N) owned; what they point to lies in the packed memory */
-    float *norm;          /* (d) of the final norm */
-    lmd_matrix embedding; /* (V, d), unless tied: the unembedding's rows serve */
+    mamba_block *blocks; /* (N) owned; what they point to lies in the packed memory */
+    float *norm;         /* (d) of the final norm */
 } mamba;
 
 static float *take_floats(lmd_arena *arena, int n)
@@ -206,10 +205,6 @@ static void bind(lmd_model *model, lmd_arena *arena)
         self->blocks = lmd_memory_new((size_t)config->N, sizeof *self->blocks);
     }
     self->norm = take_floats(arena, config->d);
-    if (!config->is_tied) {
-        take_matrix(arena, &self->embedding, config->V, config->d,
-                    model->found.outer[EMBEDDING]);
-    }
     for (int l = 0; l < config->N; l++) {
         bind_block(&self->blocks[l], config, model->found.blocks + (size_t)l * N_BLOCK,
                    arena);
@@ -221,13 +216,6 @@ static lmd_status load_matrix(const lmd_weights *weights, const lmd_tensor *tens
 {
     lmd_matrix_clear_padding(matrix);
     return lmd_model_load_matrix(weights, &(lmd_source){.tensor = tensor}, matrix);
-}
-
-/* A vector that may not be there. */
-static lmd_status load_vector(const lmd_weights *weights, const lmd_tensor *tensor,
-                              float *out)
-{
-    return tensor ? lmd_model_load_rows(weights, tensor, out) : LMD_OK;
 }
 
 /* out (n, inner) = the tensor's (inner, n), transposed: its neighbours are channels, as
@@ -261,32 +249,29 @@ static lmd_status load_block(const lmd_model *model, mamba_block *block,
     const lmd_weights *const weights = model->weights;
     const lmd_config *const config = &model->config;
     const int inner = config->inner;
-    LMD_TRY(load_vector(weights, from[NORM], block->norm));
+    LMD_TRY(lmd_model_load_rows(weights, from[NORM], block->norm));
     LMD_TRY(load_matrix(weights, from[IN_ROWS], &block->in));
-    LMD_TRY(load_vector(weights, from[IN_BIAS], block->in_bias));
+    LMD_TRY(lmd_model_load_rows(weights, from[IN_BIAS], block->in_bias));
     LMD_TRY(
         load_columns(weights, from[CONV_ROWS], block->conv, inner, config->conv_width));
-    LMD_TRY(load_vector(weights, from[CONV_BIAS], block->conv_bias));
+    LMD_TRY(lmd_model_load_rows(weights, from[CONV_BIAS], block->conv_bias));
     LMD_TRY(load_matrix(weights, from[X_ROWS], &block->x));
     LMD_TRY(load_matrix(weights, from[DELTA_ROWS], &block->delta));
-    LMD_TRY(load_vector(weights, from[DELTA_BIAS], block->delta_bias));
+    LMD_TRY(lmd_model_load_rows(weights, from[DELTA_BIAS], block->delta_bias));
     LMD_TRY(load_columns(weights, from[A_ROWS], block->A, inner, config->n_states));
     if (!lmd_model_is_gguf(weights)) {
         exponentiate(block->A, (size_t)config->n_states * (size_t)inner);
     }
-    LMD_TRY(load_vector(weights, from[SKIP], block->skip));
+    LMD_TRY(lmd_model_load_rows(weights, from[SKIP], block->skip));
     LMD_TRY(load_matrix(weights, from[OUT_ROWS], &block->out));
-    return load_vector(weights, from[OUT_BIAS], block->out_bias);
+    return lmd_model_load_rows(weights, from[OUT_BIAS], block->out_bias);
 }
 
 static lmd_status load(lmd_model *model)
 {
     mamba *const self = (mamba *)model;
     const lmd_tensor *const *const outer = model->found.outer;
-    LMD_TRY(load_vector(model->weights, outer[FINAL_NORM], self->norm));
-    if (!model->config.is_tied) {
-        LMD_TRY(load_matrix(model->weights, outer[EMBEDDING], &self->embedding));
-    }
+    LMD_TRY(lmd_model_load_rows(model->weights, outer[FINAL_NORM], self->norm));
     for (int l = 0; l < model->config.N; l++) {
         LMD_TRY(load_block(model, &self->blocks[l],
                            model->found.blocks + (size_t)l * N_BLOCK));
@@ -328,23 +313,6 @@ static size_t work_bytes(const lmd_model *model, int T)
     lmd_arena arena = {0};
     take_scratch(&scratch, &arena, &model->config, T);
     return arena.used;
-}
-
-/* out (T, d): the rows of the ids. */
-static void embed(const mamba *self, const lmd_batch *batch, float *out)
-{
-    const lmd_model *const model = &self->model;
-    for (int t = 0; t < batch->T; t++) {
-        const uint32_t id = batch->ids[t];
-        float *const row = out + (size_t)t * (size_t)model->config.d;
-        assert(id < (uint32_t)model->config.V);
-        if (model->config.is_tied) {
-            const int place = model->places ? model->places[id] : (int)id;
-            lmd_matrix_get_row(&model->unembedding, place, row);
-        } else {
-            lmd_matrix_get_row(&self->embedding, (int)id, row);
-        }
-    }
 }
 
 /* normed (T, d), the block's normalised input, becomes what the block adds. */
@@ -390,7 +358,7 @@ static void forward(const lmd_model *model, lmd_kernel *kernel, const lmd_batch 
     lmd_arena arena = {work, 0};
     mamba_scratch s;
     take_scratch(&s, &arena, config, T);
-    embed(self, batch, states);
+    lmd_model_embed(model, batch, states);
     for (int l = 0; l < config->N; l++) {
         const mamba_block *const b = &self->blocks[l];
         const float *const in = states + (size_t)l * state;
