@@ -8,9 +8,11 @@
 /* Rows of a family's table, in this order, for config.json of transformers 4 (rope_theta,
  * rope_scaling) and 5 (rope_parameters, which hold rope_theta). Of two names of the kind
  * rope_type is the one that counts. */
-#define LMD_ROTARY_KEYS                                                                  \
-    LMD_REAL("rope_theta", rope_theta),                                                  \
-        LMD_REAL("rope_parameters.rope_theta", rope_base),                               \
+#define LMD_ROTARY_KEYS LMD_REAL("rope_theta", rope_theta), LMD_ROTARY_OBJECT_KEYS
+
+/* The same without rope_theta, for families that call it something else. */
+#define LMD_ROTARY_OBJECT_KEYS                                                           \
+    LMD_REAL("rope_parameters.rope_theta", rope_base),                                   \
         LMD_REAL("rope_scaling.rope_theta", rope_base),                                  \
         LMD_WORD("rope_parameters.type", rope_kind, lmd_model_rope_words),               \
         LMD_WORD("rope_parameters.rope_type", rope_kind, lmd_model_rope_words),          \

@@ -394,6 +394,18 @@ static lmd_status take_real(const lmd_settings *settings, const lmd_setting *set
     return LMD_OK;
 }
 
+static lmd_status take_share(const lmd_settings *settings, const lmd_setting *setting,
+                             double *out)
+{
+    double rounded = 0;
+    LMD_TRY(take_real(settings, setting, &rounded));
+    if (setting->real > 1) {
+        return refuse(settings, setting, "at most 1 is");
+    }
+    *out = setting->real;
+    return LMD_OK;
+}
+
 static lmd_status take_only(const lmd_settings *settings, const lmd_setting *setting,
                             const char *values)
 {
@@ -470,6 +482,8 @@ static lmd_status take(const lmd_settings *settings, const lmd_setting *setting,
         return take_size(settings, setting, 0, member);
     case LMD_KEY_REAL:
         return take_real(settings, setting, member);
+    case LMD_KEY_SHARE:
+        return take_share(settings, setting, member);
     case LMD_KEY_ID:
         if (setting->kind == LMD_SETTING_INTEGER && setting->integer >= 0 &&
             setting->integer < LARGEST_SIZE) {
@@ -482,6 +496,11 @@ static lmd_status take(const lmd_settings *settings, const lmd_setting *setting,
         }
         *(bool *)member = setting->integer != 0;
         return LMD_OK;
+    case LMD_KEY_EITHER:
+        if (setting->kind != LMD_SETTING_WORDS) {
+            return take_size(settings, setting, 1, member);
+        }
+        return take_word(settings, setting, key->words, member);
     case LMD_KEY_WORD:
         return take_word(settings, setting, key->words, member);
     case LMD_KEY_LIST:

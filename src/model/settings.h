@@ -32,6 +32,7 @@ typedef struct lmd_block_flags {
 typedef struct lmd_config {
     int N, d, H, K, D, F, V; /* as in kernel.h */
     int HD, KD;              /* H * D and K * D: widths of queries, of keys and values */
+    int QKV;                 /* HD + 2 KD: rows of a matrix that stacks all three */
     int value_D, rotary_D;   /* GGUF says them apart; a family checks them against D */
     int context;             /* longest prompt; 0: no limit */
     int bos;                 /* -1: none */
@@ -60,14 +61,17 @@ typedef struct lmd_config {
     bool has_head_norms; /* of queries and keys, head by head */
 
     /* one family each */
-    bool is_serial;          /* gptneox: attention, then MLP; else both at once */
-    bool is_unscaled;        /* gpt2: scores are not divided by sqrt(D) */
+    bool is_parallel;        /* gptneox: attention and MLP at once; else one by one */
+    bool is_scaled;          /* gpt2: scores are divided by sqrt(D) */
     bool is_scaled_by_block; /* gpt2: they are divided by the block's number too */
-    int inner;               /* mamba: width of convolution and scan */
+    int expand;              /* mamba: inner / d, where that is not given */
+    int inner, inner_pair;   /* mamba: width of convolution and scan, and twice that */
     int n_states;            /* mamba: of each channel of the scan */
     int conv_width;          /* mamba */
     int delta_rank;          /* mamba */
     int projected;           /* mamba: delta_rank + 2 n_states */
+    bool has_mixer_bias;     /* mamba: of its outer projections */
+    bool has_conv_bias;      /* mamba */
 } lmd_config;
 
 typedef enum lmd_setting_kind {
@@ -110,16 +114,18 @@ const char *lmd_model_find_words(const lmd_settings *settings, const char *name)
 /* One row of a family's table. A key that is null counts as not given, but for
  * LMD_KEY_LIMIT. Two rows may take the same key into two members. */
 typedef enum lmd_key_kind {
-    LMD_KEY_SIZE,  /* 1 to 2^24, into an int */
-    LMD_KEY_LIMIT, /* the same, but null is 0 */
-    LMD_KEY_COUNT, /* 0 to 2^24, into an int */
-    LMD_KEY_ID,    /* a token id into an int; what is no id is left alone */
-    LMD_KEY_REAL,  /* finite, positive, rounded to float as the models' own code does */
-    LMD_KEY_FLAG,  /* into a bool */
-    LMD_KEY_WORD,  /* one of `words`, into an int (an enum); others are refused */
-    LMD_KEY_LIST,  /* an array of `words`, 0 or 1 each, into an lmd_block_flags */
-    LMD_KEY_ONLY,  /* must have one of the values of `only`, separated by | */
-    LMD_KEY_ANY    /* does not change the arithmetic */
+    LMD_KEY_SIZE,   /* 1 to 2^24, into an int */
+    LMD_KEY_LIMIT,  /* the same, but null is 0 */
+    LMD_KEY_COUNT,  /* 0 to 2^24, into an int */
+    LMD_KEY_EITHER, /* 1 to 2^24 or one of `words`, into an int */
+    LMD_KEY_ID,     /* a token id into an int; what is no id is left alone */
+    LMD_KEY_REAL,   /* finite, positive, rounded to float as the models' own code does */
+    LMD_KEY_SHARE,  /* above 0, at most 1, as it is: it is multiplied and cut to an int */
+    LMD_KEY_FLAG,   /* into a bool */
+    LMD_KEY_WORD,   /* one of `words`, into an int (an enum); others are refused */
+    LMD_KEY_LIST,   /* an array of `words`, 0 or 1 each, into an lmd_block_flags */
+    LMD_KEY_ONLY,   /* must have one of the values of `only`, separated by | */
+    LMD_KEY_ANY     /* does not change the arithmetic */
 } lmd_key_kind;
 
 typedef struct lmd_word {
@@ -144,6 +150,10 @@ typedef struct lmd_key {
     {                                                                                    \
         (name), LMD_KEY_SIZE, false, offsetof(lmd_config, member), NULL, NULL            \
     }
+#define LMD_SIZE_OR_WORD(name, member, words)                                            \
+    {                                                                                    \
+        (name), LMD_KEY_EITHER, false, offsetof(lmd_config, member), NULL, (words)       \
+    }
 #define LMD_NEED_LIMIT(name, member)                                                     \
     {                                                                                    \
         (name), LMD_KEY_LIMIT, true, offsetof(lmd_config, member), NULL, NULL            \
@@ -167,6 +177,14 @@ typedef struct lmd_key {
 #define LMD_REAL(name, member)                                                           \
     {                                                                                    \
         (name), LMD_KEY_REAL, false, offsetof(lmd_config, member), NULL, NULL            \
+    }
+#define LMD_SHARE(name, member)                                                          \
+    {                                                                                    \
+        (name), LMD_KEY_SHARE, false, offsetof(lmd_config, member), NULL, NULL           \
+    }
+#define LMD_NEED_FLAG(name, member)                                                      \
+    {                                                                                    \
+        (name), LMD_KEY_FLAG, true, offsetof(lmd_config, member), NULL, NULL             \
     }
 #define LMD_FLAG(name, member)                                                           \
     {                                                                                    \
