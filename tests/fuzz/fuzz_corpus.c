@@ -147,14 +147,14 @@ static void work(const lmd_source *source, const lmd_policy *policy)
 {
     const setting *const it = get_setting();
     lmd_corpus *corpus = NULL;
-    if (lmd_corpus_open(&corpus, source, 1) != LMD_OK) {
+    if (!fuzz_is_read(lmd_corpus_open(&corpus, source, 1))) {
         return;
     }
     lmd_preparer *const preparer =
         lmd_preparer_new(corpus, it->tokenizer, policy, it->team);
     lmd_spool *spool = NULL;
-    if (prepare(corpus, policy, preparer, it->spool) == LMD_OK &&
-        lmd_spool_collect(&spool, corpus, policy, preparer, it->spool) == LMD_OK) {
+    if (fuzz_is_read(prepare(corpus, policy, preparer, it->spool)) &&
+        fuzz_is_read(lmd_spool_collect(&spool, corpus, policy, preparer, it->spool))) {
         check_spool(spool, it->spool);
         lmd_spool_close(spool);
     }

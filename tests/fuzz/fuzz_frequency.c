@@ -13,7 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
     char sha256[LMD_SHA256_HEX];
     int64_t *const counts = lmd_memory_new(V, sizeof *counts);
     const char *const name = names[fuzz_choose(&input, 3)];
-    if (lmd_frequency_read(fuzz_write(name, input), V, counts, sha256) == LMD_OK) {
+    if (fuzz_is_read(lmd_frequency_read(fuzz_write(name, input), V, counts, sha256))) {
         lmd_frequency *const frequency = lmd_frequency_new(V, counts, NULL, true);
         for (int id = 0; id < V; id++) {
             const int band = frequency->bands[id];

@@ -13,7 +13,12 @@
 /* What is read goes here, so that the compiler can't leave the reading out. */
 static volatile double sink;
 
-enum { N_PATHS = 8, LONGEST_PATH = 128, LARGEST_TENSOR = 1 << 20 };
+enum {
+    N_PATHS = 8,
+    LONGEST_PATH = 128,
+    LARGEST_TENSOR = 1 << 20,
+    LARGEST_DATA = 1 << 18
+};
 
 /* ---- parts of an input ---- */
 
@@ -49,6 +54,18 @@ char *fuzz_copy_text(fuzz_bytes part)
     return lmd_memory_copy_bytes(part.n > 0 ? (const char *)part.at : "", part.n);
 }
 
+bool fuzz_is_read(lmd_status status)
+{
+    static int is_said = -1;
+    if (is_said < 0) {
+        is_said = getenv("FUZZ_SAY") != NULL;
+    }
+    if (is_said) {
+        (void)fprintf(stderr, "%s\n", status == LMD_OK ? "read" : lmd_status_message());
+    }
+    return status == LMD_OK;
+}
+
 /* ---- files ---- */
 
 const char *fuzz_folder(void)
@@ -77,6 +94,40 @@ const char *fuzz_write(const char *name, fuzz_bytes content)
         abort();
     }
     (void)close(file);
+    return path;
+}
+
+/* The largest number before a bracket, where the last data offset stands; 0 when it is
+ * more than LARGEST_DATA. */
+static size_t find_data_end(fuzz_bytes text)
+{
+    size_t largest = 0;
+    size_t number = 0;
+    for (size_t i = 0; i < text.n; i++) {
+        if (text.at[i] == ']') {
+            largest = number > largest ? number : largest;
+        }
+        const bool is_digit = text.at[i] >= '0' && text.at[i] <= '9';
+        number = is_digit ? 10 * number + (size_t)(text.at[i] - '0') : 0;
+        if (number > LARGEST_DATA) {
+            return 0;
+        }
+    }
+    return largest;
+}
+
+const char *fuzz_write_safetensors(const char *name, fuzz_bytes header)
+{
+    const uint64_t length = header.n;
+    const size_t n_data = find_data_end(header);
+    lmd_text file = {0};
+    lmd_text_append(&file, &length, sizeof length);
+    lmd_text_append(&file, header.at, header.n);
+    memset(lmd_text_reserve(&file, n_data), '<', n_data); // finite in F32, F16 and BF16
+    file.size += n_data;
+    const char *const path =
+        fuzz_write(name, (fuzz_bytes){(const uint8_t *)file.bytes, file.size});
+    lmd_text_clear(&file);
     return path;
 }
 
@@ -160,7 +211,7 @@ static void read_tensor(const lmd_weights *weights, const lmd_tensor *tensor)
 void fuzz_read_weights(const char *path)
 {
     lmd_weights *weights = NULL;
-    if (lmd_weights_open(&weights, path) != LMD_OK) {
+    if (!fuzz_is_read(lmd_weights_open(&weights, path))) {
         return;
     }
     read_keys(weights);
@@ -176,7 +227,7 @@ static void encode(const lmd_tokenizer *tokenizer, lmd_encoder *encoder, const c
 {
     lmd_ids ids = {0};
     int64_t n_specials = 0;
-    if (lmd_token_encode(encoder, text, strlen(text), &ids, &n_specials) == LMD_OK) {
+    if (fuzz_is_read(lmd_token_encode(encoder, text, strlen(text), &ids, &n_specials))) {
         for (size_t i = 0; i < ids.count; i++) {
             if (ids.ids[i] >= (uint32_t)lmd_token_vocab(tokenizer)) {
                 abort();

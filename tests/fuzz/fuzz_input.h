@@ -3,8 +3,10 @@
 #ifndef FUZZ_INPUT_H
 #define FUZZ_INPUT_H
 
-#include <stddef.h> /* size_t */
-#include <stdint.h> /* uint8_t */
+#include <stdbool.h>             /* bool */
+#include <stddef.h>              /* size_t */
+#include <stdint.h>              /* uint8_t */
+#include <lmdepth/base/status.h> /* lmd_status */
 #include <lmdepth/token.h>
 #include <lmdepth/weights.h>
 
@@ -26,11 +28,20 @@ fuzz_bytes fuzz_next_part(fuzz_bytes *input);
 /* A zero-terminated copy; the caller's, by lmd_memory_free. */
 char *fuzz_copy_text(fuzz_bytes part);
 
+/* Was it read? With FUZZ_SAY in the environment, says so: do seeds come as far as they
+ * should? */
+bool fuzz_is_read(lmd_status status);
+
 /* This process's folder in TMPDIR, else in /dev/shm, made when first asked for. */
 const char *fuzz_folder(void);
 
 /* Writes "<folder>/<name>" and returns the path, valid until the next but seven. */
 const char *fuzz_write(const char *name, fuzz_bytes content);
+
+/* The same for a safetensors file with this header: its length is put before it and all
+ * the data that its numbers speak of behind it. Mutations hardly ever keep these two
+ * right by chance. */
+const char *fuzz_write_safetensors(const char *name, fuzz_bytes header);
 
 /* Ends the program when a block of memory is live that was not at the last call. */
 void fuzz_check_memory(void);

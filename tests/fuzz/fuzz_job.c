@@ -70,8 +70,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
     char *const sets = fuzz_copy_text(input);
     const int n = 1 + read_overrides(sets, overrides + 1);
     lmd_job *job = NULL;
-    if (lmd_job_parse(&job, "fuzz.yaml", (const char *)text.at, text.n, overrides, n) ==
-        LMD_OK) {
+    if (fuzz_is_read(lmd_job_parse(&job, "fuzz.yaml", (const char *)text.at, text.n,
+                                   overrides, n))) {
         use(job);
         lmd_job_free(job);
     }

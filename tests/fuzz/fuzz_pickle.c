@@ -55,7 +55,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
 {
     lmd_arena arena = {0};
     const lmd_pickled *root = NULL;
-    if (lmd_weights_pickle_read(&root, &arena, bytes, n_bytes) == LMD_OK) {
+    if (fuzz_is_read(lmd_weights_pickle_read(&root, &arena, bytes, n_bytes))) {
         walk(root);
         const char *const path = fuzz_write("model.bin", (fuzz_bytes){0});
         put_into_zip(path, bytes, n_bytes);

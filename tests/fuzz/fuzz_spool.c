@@ -29,8 +29,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
     lmd_spool *spool = NULL;
     lmd_text_append(&index, bytes, n_bytes);
     corpus_put64(&index, corpus_checksum(index.bytes, n_bytes));
-    if (lmd_spool_read_index(&spool, index.bytes, index.size, "/dev/shm", &fingerprint) ==
-        LMD_OK) {
+    if (fuzz_is_read(lmd_spool_read_index(&spool, index.bytes, index.size, "/dev/shm",
+                                          &fingerprint))) {
         use(spool);
         lmd_spool_write_index(spool, lmd_text_string(&fingerprint), &again);
         lmd_spool_close(spool);

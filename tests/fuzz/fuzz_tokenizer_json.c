@@ -5,8 +5,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
 {
     lmd_tokenizer *tokenizer = NULL;
-    if (lmd_tokenizer_open_json_bytes(&tokenizer, (const char *)bytes, n_bytes) ==
-        LMD_OK) {
+    if (fuzz_is_read(
+            lmd_tokenizer_open_json_bytes(&tokenizer, (const char *)bytes, n_bytes))) {
         fuzz_use_tokenizer(tokenizer);
     }
     fuzz_check_memory();

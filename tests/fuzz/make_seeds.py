@@ -74,6 +74,8 @@ def safetensors_seeds():
     yield "integers", safetensors(ints)
     yield "empty", safetensors({"none": ("F32", floats(0, 5))})
     yield "nothing", safetensors({})
+    tensors = {"a": ("F16", [3, 2], 12), "b": ("F32", [], 4), "c": ("BF16", [1, 1, 2], 4)}
+    yield "header", safetensors_header(tensors, {"format": "pt"})[0]
 
 
 # ---- GGUF ----
@@ -167,10 +169,9 @@ def stand_in(module, name, value):
     return value
 
 
-STORAGES = {
-    name: stand_in("torch", name + "Storage", type(name, (), {}))
-    for name in ("Float", "Half", "BFloat16", "Double", "Long", "Int", "Short", "Char", "Byte", "Bool")
-}
+WIDTHS = {"Float": 4, "Half": 2, "BFloat16": 2, "Double": 8, "Long": 8, "Int": 4, "Short": 2,
+          "Char": 1, "Byte": 1, "Bool": 1}  # fmt: skip
+STORAGES = {name: stand_in("torch", name + "Storage", type(name, (), {})) for name in WIDTHS}
 REBUILD = stand_in("torch._utils", "_rebuild_tensor_v2", lambda *_: None)
 PARAMETER = stand_in("torch._utils", "_rebuild_parameter", lambda *_: None)
 
@@ -231,7 +232,7 @@ def torch_seeds():
         yield f"named{protocol}", torch_file(pickled(named, protocol), values)
     for kind in STORAGES:
         one = pickled({"a": Tensor(Storage(kind, "0", 2), (2,), (1,))})
-        yield kind, torch_file(one, {"0": bytes(16)}, None)
+        yield kind, torch_file(one, {"0": bytes(2 * WIDTHS[kind])}, None)
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("m/data.pkl", pickled(tied))
@@ -240,7 +241,7 @@ def torch_seeds():
 
 
 def pickle_seeds():
-    storage = Storage("BFloat16", "0", 4)
+    storage = Storage("BFloat16", "1", 4)
     named = collections.OrderedDict(a=Tensor(storage, (2, 2), (2, 1)))
     named["p"] = Parameter(Tensor(storage, (4,), (1,)))
     plain = {"n": None, "t": (True, (1, 2), (1, 2, 3)), "l": [1, 2.5, -(2**40), 2**70], "s": "x" * 300}
@@ -256,22 +257,103 @@ def pickle_seeds():
 # ---- models in several files, configs ----
 
 
-def llama_shapes(d=8, h=2, k=1, size=4, f=12, v=16, n=1, tied=True):
-    shapes = {"model.embed_tokens.weight": [v, d], "model.norm.weight": [d]}
-    for i in range(n):
-        block = f"model.layers.{i}."
-        shapes[block + "input_layernorm.weight"] = [d]
-        shapes[block + "post_attention_layernorm.weight"] = [d]
-        shapes[block + "self_attn.q_proj.weight"] = [h * size, d]
-        shapes[block + "self_attn.k_proj.weight"] = [k * size, d]
-        shapes[block + "self_attn.v_proj.weight"] = [k * size, d]
-        shapes[block + "self_attn.o_proj.weight"] = [d, h * size]
-        shapes[block + "mlp.gate_proj.weight"] = [f, d]
-        shapes[block + "mlp.up_proj.weight"] = [f, d]
-        shapes[block + "mlp.down_proj.weight"] = [d, f]
-    if not tied:
-        shapes["lm_head.weight"] = [v, d]
-    return shapes
+# Of each family: a config, and its tensors in Hugging Face's and in GGUF's names with
+# their shapes in Hugging Face's order; letters are sizes, T transposes for GGUF.
+SIZES = {"d": 8, "q": 8, "k": 4, "D": 4, "F": 12, "V": 16, "c": 24, "P": 64, "i": 16, "I": 32,
+         "w": 4, "n": 2, "r": 1, "x": 5, "1": 1}  # fmt: skip
+
+GATED = """
+model.embed_tokens.weight token_embd.weight V,d
+model.norm.weight output_norm.weight d
+model.layers.0.input_layernorm.weight blk.0.attn_norm.weight d
+model.layers.0.post_attention_layernorm.weight blk.0.ffn_norm.weight d
+model.layers.0.self_attn.q_proj.weight blk.0.attn_q.weight q,d
+model.layers.0.self_attn.k_proj.weight blk.0.attn_k.weight k,d
+model.layers.0.self_attn.v_proj.weight blk.0.attn_v.weight k,d
+model.layers.0.self_attn.o_proj.weight blk.0.attn_output.weight d,q
+model.layers.0.mlp.gate_proj.weight blk.0.ffn_gate.weight F,d
+model.layers.0.mlp.up_proj.weight blk.0.ffn_up.weight F,d
+model.layers.0.mlp.down_proj.weight blk.0.ffn_down.weight d,F
+"""
+BIASES = """
+model.layers.0.self_attn.q_proj.bias blk.0.attn_q.bias q
+model.layers.0.self_attn.k_proj.bias blk.0.attn_k.bias k
+model.layers.0.self_attn.v_proj.bias blk.0.attn_v.bias k
+"""
+MORE_BIASES = """
+model.layers.0.self_attn.o_proj.bias blk.0.attn_output.bias d
+model.layers.0.mlp.gate_proj.bias blk.0.ffn_gate.bias F
+model.layers.0.mlp.up_proj.bias blk.0.ffn_up.bias F
+model.layers.0.mlp.down_proj.bias blk.0.ffn_down.bias d
+"""
+HEAD = "lm_head.weight output.weight V,d\n"
+HEAD_NORMS = """
+model.layers.0.self_attn.q_norm.weight blk.0.attn_q_norm.weight D
+model.layers.0.self_attn.k_norm.weight blk.0.attn_k_norm.weight D
+"""
+GPT2 = """
+transformer.wte.weight token_embd.weight V,d
+transformer.wpe.weight position_embd.weight P,d
+transformer.ln_f.weight output_norm.weight d
+transformer.ln_f.bias output_norm.bias d
+transformer.h.0.ln_1.weight blk.0.attn_norm.weight d
+transformer.h.0.ln_1.bias blk.0.attn_norm.bias d
+transformer.h.0.attn.c_attn.weight blk.0.attn_qkv.weight d,c T
+transformer.h.0.attn.c_attn.bias blk.0.attn_qkv.bias c
+transformer.h.0.attn.c_proj.weight blk.0.attn_output.weight d,d T
+transformer.h.0.attn.c_proj.bias blk.0.attn_output.bias d
+transformer.h.0.ln_2.weight blk.0.ffn_norm.weight d
+transformer.h.0.ln_2.bias blk.0.ffn_norm.bias d
+transformer.h.0.mlp.c_fc.weight blk.0.ffn_up.weight d,F T
+transformer.h.0.mlp.c_fc.bias blk.0.ffn_up.bias F
+transformer.h.0.mlp.c_proj.weight blk.0.ffn_down.weight F,d T
+transformer.h.0.mlp.c_proj.bias blk.0.ffn_down.bias d
+"""
+NEOX = """
+gpt_neox.embed_in.weight token_embd.weight V,d
+gpt_neox.final_layer_norm.weight output_norm.weight d
+gpt_neox.final_layer_norm.bias output_norm.bias d
+embed_out.weight output.weight V,d
+gpt_neox.layers.0.input_layernorm.weight blk.0.attn_norm.weight d
+gpt_neox.layers.0.input_layernorm.bias blk.0.attn_norm.bias d
+gpt_neox.layers.0.attention.query_key_value.weight blk.0.attn_qkv.weight c,d
+gpt_neox.layers.0.attention.query_key_value.bias blk.0.attn_qkv.bias c
+gpt_neox.layers.0.attention.dense.weight blk.0.attn_output.weight d,d
+gpt_neox.layers.0.attention.dense.bias blk.0.attn_output.bias d
+gpt_neox.layers.0.post_attention_layernorm.weight blk.0.ffn_norm.weight d
+gpt_neox.layers.0.post_attention_layernorm.bias blk.0.ffn_norm.bias d
+gpt_neox.layers.0.mlp.dense_h_to_4h.weight blk.0.ffn_up.weight F,d
+gpt_neox.layers.0.mlp.dense_h_to_4h.bias blk.0.ffn_up.bias F
+gpt_neox.layers.0.mlp.dense_4h_to_h.weight blk.0.ffn_down.weight d,F
+gpt_neox.layers.0.mlp.dense_4h_to_h.bias blk.0.ffn_down.bias d
+"""
+MAMBA = """
+backbone.embeddings.weight token_embd.weight V,d
+backbone.norm_f.weight output_norm.weight d
+backbone.layers.0.norm.weight blk.0.attn_norm.weight d
+backbone.layers.0.mixer.in_proj.weight blk.0.ssm_in.weight I,d
+backbone.layers.0.mixer.conv1d.weight blk.0.ssm_conv1d.weight i,1,w
+backbone.layers.0.mixer.conv1d.bias blk.0.ssm_conv1d.bias i
+backbone.layers.0.mixer.x_proj.weight blk.0.ssm_x.weight x,i
+backbone.layers.0.mixer.dt_proj.weight blk.0.ssm_dt.weight i,r
+backbone.layers.0.mixer.dt_proj.bias blk.0.ssm_dt.bias i
+backbone.layers.0.mixer.A_log blk.0.ssm_a i,n
+backbone.layers.0.mixer.D blk.0.ssm_d i
+backbone.layers.0.mixer.out_proj.weight blk.0.ssm_out.weight d,i
+"""
+
+
+def named_shapes(table):
+    """name -> shape, with Hugging Face's names; GGUF name -> shape innermost first"""
+    ours, theirs = {}, {}
+    for line in table.split("\n"):
+        if line:
+            name, gguf_name, letters, *transposed = line.split()
+            shape = [SIZES[letter] for letter in letters.split(",")]
+            ours[name] = shape
+            kept = [n for n, letter in zip(shape, letters.split(","), strict=True) if letter != "1"]
+            theirs[gguf_name] = kept if transposed else kept[::-1]
+    return ours, theirs
 
 
 LLAMA = {
@@ -292,33 +374,119 @@ LLAMA = {
     "bos_token_id": 1,
     "torch_dtype": "float32",
 }
+WINDOWS = {"use_sliding_window": True, "sliding_window": 2, "max_window_layers": 0}
+CONFIGS = {
+    "llama": (LLAMA, GATED),
+    "untied": ({**LLAMA, "tie_word_embeddings": False}, GATED + HEAD),
+    "biases": ({**LLAMA, "attention_bias": True, "mlp_bias": True}, GATED + BIASES + MORE_BIASES),
+    "mistral": ({**LLAMA, "model_type": "mistral", "sliding_window": 2}, GATED),
+    "qwen2": ({**LLAMA, "model_type": "qwen2", **WINDOWS}, GATED + BIASES),
+    "qwen3": ({**LLAMA, "model_type": "qwen3", "layer_types": ["full_attention"]}, GATED + HEAD_NORMS),
+    "gpt2": (
+        {
+            "model_type": "gpt2",
+            "n_embd": 8,
+            "n_inner": 12,
+            "n_layer": 1,
+            "n_head": 2,
+            "vocab_size": 16,
+            "n_positions": 64,
+            "layer_norm_epsilon": 1e-5,
+            "activation_function": "gelu_new",
+            "scale_attn_by_inverse_layer_idx": True,
+        },
+        GPT2,
+    ),
+    "gpt_neox": (
+        {
+            "model_type": "gpt_neox",
+            "hidden_size": 8,
+            "intermediate_size": 12,
+            "num_hidden_layers": 1,
+            "num_attention_heads": 2,
+            "vocab_size": 16,
+            "max_position_embeddings": 64,
+            "rotary_pct": 0.5,
+            "rotary_emb_base": 10000,
+            "use_parallel_residual": True,
+            "hidden_act": "gelu",
+            "tie_word_embeddings": False,
+        },
+        NEOX,
+    ),
+    "mamba": (
+        {
+            "model_type": "mamba",
+            "hidden_size": 8,
+            "num_hidden_layers": 1,
+            "vocab_size": 16,
+            "state_size": 2,
+            "expand": 2,
+            "conv_kernel": 4,
+            "time_step_rank": "auto",
+            "layer_norm_epsilon": 1e-5,
+            "use_conv_bias": True,
+        },
+        MAMBA,
+    ),
+}
+SCALINGS = {
+    "linear": {"rope_type": "linear", "factor": 2.0},
+    "dynamic": {"type": "dynamic", "factor": 2.0},
+    "llama3": {
+        "rope_type": "llama3",
+        "factor": 8.0,
+        "low_freq_factor": 1.0,
+        "high_freq_factor": 4.0,
+        "original_max_position_embeddings": 32,
+    },
+}
 
 
-def config_seed(config, shapes):
-    tensors = {n: ("F32", s, 4 * int(np.prod(s))) for n, s in shapes.items()}
+def config_seed(config, table):
+    tensors = {n: ("F32", s, 4 * int(np.prod(s))) for n, s in named_shapes(table)[0].items()}
     return dumps(config) + MARK + safetensors_header(tensors)[0]
 
 
+# GGUF: architecture, its keys (after the architecture's name), its table.
+ATTENTION = {"attention.head_count": 2, "embedding_length": 8, "block_count": 1, "context_length": 64,
+             "feed_forward_length": 12}  # fmt: skip
+RMS = {"attention.layer_norm_rms_epsilon": 1e-5}
+LAYER = {"attention.layer_norm_epsilon": 1e-5}
+HEADS = {"attention.head_count_kv": 1, "attention.key_length": 4, "attention.value_length": 4,
+         "rope.dimension_count": 4, "rope.freq_base": 10000.0}  # fmt: skip
+SSM = {"ssm.inner_size": 16, "ssm.state_size": 2, "ssm.conv_kernel": 4, "ssm.time_step_rank": 1,
+       "embedding_length": 8, "block_count": 1}  # fmt: skip
+GGUF_MODELS = {
+    "llama": ({**ATTENTION, **RMS, **HEADS}, GATED),
+    "qwen2": ({**ATTENTION, **RMS, **HEADS}, GATED + BIASES + HEAD),
+    "qwen3": ({**ATTENTION, **RMS, **HEADS}, GATED + HEAD_NORMS),
+    "gpt2": ({**ATTENTION, **LAYER}, GPT2),
+    "gptneox": ({**ATTENTION, **LAYER, "rope.dimension_count": 2, "use_parallel_residual": True}, NEOX),
+    "mamba": ({**SSM, **RMS}, MAMBA),
+}
+KINDS = {int: UINT32, float: FLOAT32, bool: BOOL}
+
+
+def gguf_model(architecture, values, table):
+    keys = [("general.architecture", STRING, architecture)]
+    keys += [(f"{architecture}.{name}", KINDS[type(v)], v) for name, v in values.items()]
+    tensors = []
+    for name, shape in named_shapes(table)[1].items():
+        tensors.append((name, 0, shape, floats(*shape).tobytes()))
+    return gguf(keys, tensors)
+
+
 def config_seeds():
-    yield "llama", config_seed(LLAMA, llama_shapes())
-    scaling = {
-        "linear": {"rope_type": "linear", "factor": 2.0},
-        "dynamic": {"type": "dynamic", "factor": 2.0},
-        "llama3": {
-            "rope_type": "llama3",
-            "factor": 8.0,
-            "low_freq_factor": 1.0,
-            "high_freq_factor": 4.0,
-            "original_max_position_embeddings": 32,
-        },
-    }
-    for name, value in scaling.items():
-        yield name, config_seed({**LLAMA, "rope_scaling": value}, llama_shapes())
+    for name, (config, table) in CONFIGS.items():
+        yield name, config_seed(config, table)
+    for name, value in SCALINGS.items():
+        yield name, config_seed({**LLAMA, "rope_scaling": value}, GATED)
     parameters = {**LLAMA, "rope_parameters": {"rope_type": "default", "rope_theta": 5e5}}
     del parameters["rope_theta"]
-    yield "rope_parameters", config_seed(parameters, llama_shapes())
-    untied = {**LLAMA, "tie_word_embeddings": False, "num_key_value_heads": 2, "num_hidden_layers": 2}
-    yield "untied", config_seed(untied, llama_shapes(k=2, n=2, tied=False))
+    yield "rope_parameters", config_seed(parameters, GATED)
+    for architecture, (values, table) in GGUF_MODELS.items():
+        yield "gguf_" + architecture, gguf_model(architecture, values, table)
 
 
 def index_seeds():
@@ -340,9 +508,10 @@ def index_seeds():
 BYTES = [chr(c) for c in (*range(33, 127), *range(161, 173), *range(174, 256), *range(256, 324))]
 
 
-def merge_paths(base, changes):
-    """A copy of `base` in which the keys of `changes` are replaced."""
-    return {**base, **changes}
+def changed(base, changes):
+    """A copy of `base` with the keys of `changes`; of two models, with both their keys."""
+    model = {"model": {**base["model"], **changes["model"]}} if "model" in changes else {}
+    return {**base, **changes, **model}
 
 
 def component_seeds(base):
@@ -371,9 +540,9 @@ def component_seeds(base):
         *({"type": "Punctuation", "behavior": b} for b in behaviors),
     ]
     for i, part in enumerate(normalizers):
-        yield f"normalizer{i}", merge_paths(base, {"normalizer": part})
+        yield f"normalizer{i}", changed(base, {"normalizer": part})
     for i, part in enumerate(cuts):
-        yield f"cut{i}", merge_paths(base, {"pre_tokenizer": part})
+        yield f"cut{i}", changed(base, {"pre_tokenizer": part})
 
 
 def tokenizer_seeds():
@@ -381,31 +550,31 @@ def tokenizer_seeds():
     model = {"type": "BPE", "vocab": vocab, "merges": ["h e", "he l"], "byte_fallback": True}
     flags = ("single_word", "lstrip", "rstrip", "normalized", "special")
     added = [
-        {"id": 300 + i, "content": f"<{f}>", **{g: f == g for g in flags}} for i, f in enumerate(flags)
+        {"id": 258 + i, "content": f"<{f}>", **{g: f == g for g in flags}} for i, f in enumerate(flags)
     ]
     base = {"version": "1.0", "added_tokens": [], "normalizer": None, "pre_tokenizer": None,
             "post_processor": None, "decoder": None, "model": model}  # fmt: skip
     yield "plain", dumps(base)
-    yield "added", dumps(merge_paths(base, {"added_tokens": added}))
+    yield "added", dumps(changed(base, {"added_tokens": added}))
     for name, seed in component_seeds(base):
         yield name, dumps(seed)
     template = {
         "type": "TemplateProcessing",
         "single": [{"SpecialToken": {"id": "<special>", "type_id": 0}}, {"Sequence": {"id": "A"}}],
         "pair": [],
-        "special_tokens": {"<special>": {"id": "<special>", "ids": [304], "tokens": ["<special>"]}},
+        "special_tokens": {"<special>": {"id": "<special>", "ids": [262], "tokens": ["<special>"]}},
     }
-    yield "template", dumps(merge_paths(base, {"added_tokens": added, "post_processor": template}))
+    yield "template", dumps(changed(base, {"added_tokens": added, "post_processor": template}))
     pieces = [["<unk>", 0.0], ["\u2581", -2.0], ["a", -3.0], ["\u2581a", -1.5], ["<0x41>", -9.0]]
     unigram = {"type": "Unigram", "unk_id": 0, "vocab": pieces, "byte_fallback": False}
-    yield "unigram", dumps(merge_paths(base, {"model": unigram}))
+    yield "unigram", dumps({**base, "model": unigram})
     for file in ("variants", "unigram"):
         kept = json.loads((DATA / "token" / f"{file}.json").read_text())
         if "base" in kept:
             yield file, dumps(kept["base"])
         for i, variant in enumerate(kept.get("variants", [])):
             parts = {k: v for k, v in variant.items() if k in base}
-            yield f"{file}{i}", dumps(merge_paths(kept.get("base", base), parts))
+            yield f"{file}{i}", dumps(changed(kept.get("base", base), parts))
 
 
 def varint(n):
