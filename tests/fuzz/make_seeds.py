@@ -7,6 +7,7 @@ Writes FOLDER/<target>/<seed>. Needs numpy alone. What tests/data keeps of token
 holds them one after the other, each but the last ended by a line of MARK.
 """
 
+import base64
 import collections
 import gzip
 import io
@@ -514,6 +515,15 @@ def changed(base, changes):
     return {**base, **changes, **model}
 
 
+def charsmap():
+    """A precompiled character map that turns "a" into "b": a double array of 98 units, in
+    which the root's children lie at their own bytes and the leaf of "a" beside it."""
+    units = [0] * 98
+    units[ord("a")] = ord("a") | 1 << 8 | 1 << 10
+    units[ord("a") ^ 1] = 1 << 31
+    return struct.pack("<99I", 4 * len(units), *units) + b"b\0"
+
+
 def component_seeds(base):
     """tokenizer.json with each component alone."""
     normalizers = [
@@ -522,7 +532,7 @@ def component_seeds(base):
         {"type": "Prepend", "prepend": "_"},
         {"type": "Replace", "pattern": {"String": " "}, "content": "_"},
         {"type": "Replace", "pattern": {"Regex": " {2,}|\\p{N}+(?=x)"}, "content": "\u2581"},
-        {"type": "Precompiled", "precompiled_charsmap": "AAQAAAAAAAA="},
+        {"type": "Precompiled", "precompiled_charsmap": base64.b64encode(charsmap()).decode()},
         {"type": "Sequence", "normalizers": [{"type": "NFD"}, {"type": "StripAccents"}]},
     ]
     split = {"type": "Split", "pattern": {"Regex": "\\s+(?!\\S)|\\p{L}+|[^a-z]"}, "invert": False}
@@ -556,7 +566,9 @@ def tokenizer_seeds():
             "post_processor": None, "decoder": None, "model": model}  # fmt: skip
     yield "plain", dumps(base)
     yield "added", dumps(changed(base, {"added_tokens": added}))
-    for name, seed in component_seeds(base):
+    few = [*"helo1_\u2581\u0120", "he", "hel", "<unk>"]
+    small = {"vocab": {c: i for i, c in enumerate(few)}, "unk_token": "<unk>"}
+    for name, seed in component_seeds(changed(base, {"model": small})):
         yield name, dumps(seed)
     template = {
         "type": "TemplateProcessing",
@@ -609,7 +621,8 @@ def sentencepiece_seeds():
     for kind in (1, 2):
         yield f"bytes{kind}", sentencepiece(kind, pieces, field(35, 1))
         yield f"few{kind}", sentencepiece(kind, few, field(40, 0) + field(41, 1), field(3, 0) + field(4, 1))
-        yield f"tight{kind}", sentencepiece(kind, few, b"", field(1, b"nmt_nfkc") + field(5, 0))
+        mapped = field(1, b"nmt_nfkc") + field(2, charsmap()) + field(5, 0)
+        yield f"mapped{kind}", sentencepiece(kind, few, b"", mapped)
     kept = json.loads((DATA / "token" / "sentencepiece.json").read_text())
     for i, model in enumerate(kept["models"]):
         yield f"kept{i}", bytes.fromhex(model["bytes"])
