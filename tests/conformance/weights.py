@@ -55,7 +55,7 @@ def conv1d(gain=1.0):  # GPT-2 keeps its matrices (in, out)
 NORM = around(1, 0.3)
 BIAS = around(0, 0.2)
 UNEMBEDDING = matrix(HEAD)
-SHARP = 1.6  # of queries and keys
+SHARP = 1.3  # of queries and keys
 
 
 def gpt2(c):
@@ -159,12 +159,12 @@ def mamba(c):
         yield stem + "norm.weight", (d,), NORM
         yield stem + "mixer.A_log", (inner, states), steps
         yield stem + "mixer.D", (inner,), around(1, 0.3)
-        yield stem + "mixer.in_proj.weight", (2 * inner, d), matrix(1.5)
-        yield stem + "mixer.conv1d.weight", (inner, 1, width), matrix(1.2, fan_in=2)
-        yield stem + "mixer.x_proj.weight", (rank + 2 * states, inner), matrix(1.5)
+        yield stem + "mixer.in_proj.weight", (2 * inner, d), matrix()
+        yield stem + "mixer.conv1d.weight", (inner, 1, width), matrix(fan_in=2)
+        yield stem + "mixer.x_proj.weight", (rank + 2 * states, inner), matrix()
         yield stem + "mixer.dt_proj.weight", (inner, rank), matrix()
         yield stem + "mixer.dt_proj.bias", (inner,), around(-1.5, 0.7)
-        yield stem + "mixer.out_proj.weight", (d, inner), matrix(BLOCK)
+        yield stem + "mixer.out_proj.weight", (d, inner), matrix(3 * BLOCK)
         if c["use_conv_bias"]:
             yield stem + "mixer.conv1d.bias", (inner,), BIAS
         if c["use_bias"]:
