@@ -84,6 +84,29 @@ lmd_status lmd_model_complete_rotary(lmd_config *config, const char *path)
     return config->rope_kind == LMD_ROPE_LLAMA3 ? complete_llama3(config, path) : LMD_OK;
 }
 
+void lmd_model_remark_rotary(const lmd_config *config, lmd_text *out)
+{
+    if (config->rope_kind == LMD_ROPE_LINEAR) {
+        lmd_text_append_format(out, "rotary positions are divided by %.9g (linear)\n",
+                               config->rope_factor);
+    }
+    if (config->rope_kind == LMD_ROPE_LLAMA3) {
+        lmd_text_append_format(out,
+                               "slow rotary frequencies are divided by %.9g beyond a "
+                               "context of %d (llama3)\n",
+                               config->rope_factor, config->rope_context);
+    }
+    if (config->rope_kind == LMD_ROPE_DYNAMIC) {
+        lmd_text_append_format(out,
+                               "dynamic rotary scaling by %.9g begins beyond %d tokens: "
+                               "no prompt may be longer\n",
+                               config->rope_factor, config->context);
+    }
+    if (config->has_rope_factors) {
+        lmd_text_append_string(out, "rotary frequencies have factors of their own\n");
+    }
+}
+
 /* ---- angles ---- */
 
 /* Wavelengths beyond the original context over `low` are stretched by the factor, those

@@ -2,7 +2,8 @@
 #ifndef LMDEPTH_MODEL_ROTARY_H
 #define LMDEPTH_MODEL_ROTARY_H
 
-#include "settings.h" /* lmd_config */
+#include <lmdepth/base/text.h> /* lmd_text */
+#include "settings.h"          /* lmd_config */
 
 /* Rows of a family's table, in this order, for config.json of transformers 4 (rope_theta,
  * rope_scaling) and 5 (rope_parameters, which hold rope_theta). Of two names of the kind
@@ -32,6 +33,9 @@ extern const lmd_word lmd_model_gguf_rope_words[]; /* GGUF's: none, linear */
 /* Settles the base and what belongs to the kind, once rotary_D is known; LMD_INPUT for
  * what is missing or contradicts itself. `path` is for messages. */
 lmd_status lmd_model_complete_rotary(lmd_config *config, const char *path);
+
+/* Appends a line on how they are scaled, if they are. */
+void lmd_model_remark_rotary(const lmd_config *config, lmd_text *out);
 
 /* The frequency of each pair of a head, before scaling base^(-2i / R), into out (R / 2);
  * R = lmd_config.rotary_D is how many of a head's numbers turn. Scaled as the config's

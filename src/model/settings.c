@@ -368,11 +368,14 @@ static bool is_among(const char *text, const char *values)
 }
 
 static lmd_status take_size(const lmd_settings *settings, const lmd_setting *setting,
-                            int *out)
+                            int least, int *out)
 {
-    if (setting->kind != LMD_SETTING_INTEGER || setting->integer < 1 ||
+    if (setting->kind != LMD_SETTING_INTEGER || setting->integer < least ||
         setting->integer > LARGEST_SIZE) {
-        return refuse(settings, setting, "an integer from 1 to 2^24 belongs here");
+        char what[64];
+        (void)snprintf(what, sizeof what, "an integer from %d to 2^24 belongs here",
+                       least);
+        return refuse(settings, setting, what);
     }
     *out = (int)setting->integer;
     return LMD_OK;
@@ -474,7 +477,9 @@ static lmd_status take(const lmd_settings *settings, const lmd_setting *setting,
     switch (key->kind) {
     case LMD_KEY_LIMIT:
     case LMD_KEY_SIZE:
-        return take_size(settings, setting, member);
+        return take_size(settings, setting, 1, member);
+    case LMD_KEY_COUNT:
+        return take_size(settings, setting, 0, member);
     case LMD_KEY_REAL:
         return take_real(settings, setting, member);
     case LMD_KEY_SHARE:

@@ -113,6 +113,7 @@ const char *lmd_model_find_words(const lmd_settings *settings, const char *name)
 typedef enum lmd_key_kind {
     LMD_KEY_SIZE,  /* 1 to 2^24, into an int */
     LMD_KEY_LIMIT, /* the same, but null is 0 */
+    LMD_KEY_COUNT, /* 0 to 2^24, into an int */
     LMD_KEY_ID,    /* a token id into an int; what is no id is left alone */
     LMD_KEY_REAL,  /* finite, positive, rounded to float as the models' own code does */
     LMD_KEY_SHARE, /* above 0, at most 1, as it is: it is multiplied and cut to an int */
@@ -152,6 +153,10 @@ typedef struct lmd_key {
 #define LMD_LIMIT(name, member)                                                          \
     {                                                                                    \
         (name), LMD_KEY_LIMIT, false, offsetof(lmd_config, member), NULL, NULL           \
+    }
+#define LMD_COUNT(name, member)                                                          \
+    {                                                                                    \
+        (name), LMD_KEY_COUNT, false, offsetof(lmd_config, member), NULL, NULL           \
     }
 #define LMD_ID(name, member)                                                             \
     {                                                                                    \
