@@ -146,6 +146,7 @@ lmd_kernel *lmd_kernel_new(lmd_team *team, int max_C)
     lmd_kernel *kernel = lmd_memory_new(1, sizeof *kernel);
     kernel->team = team;
     kernel->vector = lmd_vector_tables()[0];
+    kernel->widener = lmd_wideners()[0];
     kernel->max_C = max_C;
     choose_product(kernel);
     kernel->scratch_floats = lmd_kernel_scratch_floats(max_C);
