@@ -498,7 +498,7 @@ static lmd_status take(const lmd_settings *settings, const lmd_setting *setting,
         return LMD_OK;
     case LMD_KEY_SIZE_OR_WORD:
         if (setting->kind != LMD_SETTING_WORDS) {
-            return take_size(settings, setting, member);
+            return take_size(settings, setting, 1, member);
         }
         return take_word(settings, setting, key->words, member);
     case LMD_KEY_WORD:
