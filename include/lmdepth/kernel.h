@@ -188,6 +188,9 @@ void lmd_kernel_convolve(lmd_kernel *kernel, float *out, const float *in,
                          size_t in_stride, const lmd_convolution *convolution,
                          const int32_t *starts, int n_prompts);
 
+/* Most states of a channel. */
+enum { LMD_SCAN_STATES = 1024 };
+
 /* The selective scan, gated. For each prompt, channel c and state n, from h = 0:
  *     s       = softplus(delta[t, c] + delta_bias[c])
  *     h[n, c] = exp(s A[n, c]) h[n, c] + s B[t, n] x[t, c]

@@ -8,6 +8,7 @@
  * our own, so a prompt's bits don't know the rest of the pack.
  */
 #include <assert.h>
+#include <limits.h>
 #include <math.h>
 #include <string.h>
 #include "kernel_inside.h"
@@ -16,11 +17,10 @@ enum { BLOCK = 64 }; /* queries and keys */
 
 typedef struct attention_run {
     const lmd_kernel *kernel;
+    const lmd_attention *task;
     float *out;
-    const float *q, *k, *v;
     const int32_t *starts;
-    int n_prompts, H, K, D;
-    float scale;
+    int window; /* task->window, or more than any prompt is long */
 } attention_run;
 
 /* A member's scratch: (D + 1) padded rows of 64, and some of 64. */
@@ -56,28 +56,36 @@ static attention_block carve_scratch(float *scratch, int D)
 static void load_keys(const attention_run *run, attention_block *block, size_t first,
                       int n, int kv_head)
 {
-    const size_t D = (size_t)run->D, E = (size_t)block->E;
-    const size_t stride = (size_t)run->K * D;
+    const size_t D = (size_t)run->task->D, E = (size_t)block->E;
+    const size_t stride = run->task->kv_stride;
     const size_t at = first * stride + (size_t)kv_head * D;
     memset(block->keys, 0, D * BLOCK * sizeof *block->keys);
     memset(block->values, 0, BLOCK * E * sizeof *block->values);
     for (size_t j = 0; j < (size_t)n; j++) {
-        const float *key = run->k + at + j * stride;
+        const float *key = run->task->k + at + j * stride;
         for (size_t c = 0; c < D; c++) {
             block->keys[c * BLOCK + j] = key[c];
         }
-        memcpy(block->values + j * E, run->v + at + j * stride, D * sizeof(float));
+        memcpy(block->values + j * E, run->task->v + at + j * stride, D * sizeof(float));
     }
 }
 
-/* Turns row i of the scores, of which `n` are seen, into exponentials, and takes the
- * row's sums to the new maximum. */
-static void soften_row(const lmd_vector_table *vector, attention_block *block, int i,
-                       int n, float scale)
+/* Turns row i of the scores, of which it sees [from, to), into exponentials, and takes
+ * the row's sums to the new maximum. */
+static void soften_row(const attention_run *run, attention_block *block, int i, int from,
+                       int to)
 {
+    const lmd_vector_table *vector = run->kernel->vector;
     float *row = block->scores + (size_t)i * BLOCK;
-    vector->multiply(row, scale, BLOCK);
-    for (int j = n; j < BLOCK; j++) {
+    if (from >= to) { // a narrow window has left the block behind
+        memset(row, 0, BLOCK * sizeof *row);
+        return;
+    }
+    vector->multiply(row, run->task->scale, BLOCK);
+    for (int j = 0; j < from; j++) {
+        row[j] = -INFINITY;
+    }
+    for (int j = to; j < BLOCK; j++) {
         row[j] = -INFINITY;
     }
     const float here = vector->largest(row, BLOCK);
@@ -91,25 +99,26 @@ static void soften_row(const lmd_vector_table *vector, attention_block *block, i
 }
 
 /* One block of keys; q is the first of `rows` queries, key j is seen by row i if
- * j <= i + offset. */
+ * i + offset - window < j <= i + offset. */
 static void see_keys(const attention_run *run, attention_block *block, const float *q,
                      int rows, int offset)
 {
     const lmd_vector_table *vector = run->kernel->vector;
     lmd_panel scores = {.out_stride = BLOCK,
                         .a = q,
-                        .a_stride = (size_t)run->H * (size_t)run->D,
+                        .a_stride = run->task->q_stride,
                         .b_stride = BLOCK,
                         .M = rows,
-                        .C = run->D};
+                        .C = run->task->D};
     for (int j = 0; j < BLOCK; j += LMD_LANES) {
         scores.out = block->scores + j;
         scores.b = block->keys + j;
         vector->panel(&scores);
     }
     for (int i = 0; i < rows; i++) {
-        const int seen = i + offset + 1;
-        soften_row(vector, block, i, seen < BLOCK ? seen : BLOCK, run->scale);
+        const int to = i + offset + 1;
+        const int from = to - run->window;
+        soften_row(run, block, i, from > 0 ? from : 0, to < BLOCK ? to : BLOCK);
     }
     lmd_panel sums = {.out_stride = (size_t)block->E,
                       .a = block->scores,
@@ -125,30 +134,38 @@ static void see_keys(const attention_run *run, attention_block *block, const flo
     }
 }
 
+/* The first key that query `first` sees, down to a whole block. */
+static int first_key(const attention_run *run, int first)
+{
+    const int key = first - run->window + 1;
+    return key > 0 ? key / BLOCK * BLOCK : 0;
+}
+
 /* Query block `index` of a prompt of n rows from `start`, one head. */
 static void attend(const attention_run *run, int start, int n, int index,
                    const int head[2])
 {
-    const size_t D = (size_t)run->D, stride = (size_t)run->H * D;
+    const lmd_attention *task = run->task;
+    const size_t D = (size_t)task->D, stride = (size_t)task->H * D;
     attention_block block =
-        carve_scratch(lmd_kernel_scratch(run->kernel, head[1]), run->D);
+        carve_scratch(lmd_kernel_scratch(run->kernel, head[1]), task->D);
     const int first = index * BLOCK;
     const int rows = n - first < BLOCK ? n - first : BLOCK;
-    const size_t at = (size_t)(start + first) * stride + (size_t)head[0] * D;
+    const size_t row = (size_t)(start + first), at = (size_t)head[0] * D;
     memset(block.sums, 0, BLOCK * (size_t)block.E * sizeof *block.sums);
     for (int i = 0; i < BLOCK; i++) {
         block.largest[i] = -INFINITY;
         block.weights[i] = 0.0f;
     }
-    for (int j = 0; j <= first; j += BLOCK) {
+    for (int j = first_key(run, first); j <= first; j += BLOCK) {
         const int keys = n - j < BLOCK ? n - j : BLOCK;
-        load_keys(run, &block, (size_t)(start + j), keys, head[0] / (run->H / run->K));
-        see_keys(run, &block, run->q + at, rows, first - j);
+        load_keys(run, &block, (size_t)(start + j), keys, head[0] / (task->H / task->K));
+        see_keys(run, &block, task->q + row * task->q_stride + at, rows, first - j);
     }
+    float *out = run->out + row * stride + at;
     for (size_t i = 0; i < (size_t)rows; i++) {
         for (size_t c = 0; c < D; c++) {
-            run->out[at + i * stride + c] =
-                block.sums[i * (size_t)block.E + c] / block.weights[i];
+            out[i * stride + c] = block.sums[i * (size_t)block.E + c] / block.weights[i];
         }
     }
 }
@@ -162,8 +179,8 @@ static int n_blocks(const int32_t *starts, int prompt)
 static void attention_item(void *context, int item, int member)
 {
     const attention_run *run = context;
-    const int head[2] = {item % run->H, member};
-    int block = item / run->H, prompt = 0;
+    const int head[2] = {item % run->task->H, member};
+    int block = item / run->task->H, prompt = 0;
     while (block >= n_blocks(run->starts, prompt)) {
         block -= n_blocks(run->starts, prompt);
         prompt++;
@@ -172,25 +189,18 @@ static void attention_item(void *context, int item, int member)
     attend(run, start, n, n_blocks(run->starts, prompt) - 1 - block, head);
 }
 
-void lmd_kernel_attention(lmd_kernel *kernel, float *out, const float *q, const float *k,
-                          const float *v, const int32_t *starts, int n_prompts,
-                          const int heads[3], float scale)
+void lmd_kernel_attention(lmd_kernel *kernel, float *out, const lmd_attention *attention,
+                          const int32_t *starts, int n_prompts)
 {
     attention_run run = {.kernel = kernel,
+                         .task = attention,
                          .out = out,
-                         .q = q,
-                         .k = k,
-                         .v = v,
                          .starts = starts,
-                         .n_prompts = n_prompts,
-                         .H = heads[0],
-                         .K = heads[1],
-                         .D = heads[2],
-                         .scale = scale};
-    assert(run.D <= kernel->max_C && run.H % run.K == 0);
+                         .window = attention->window > 0 ? attention->window : INT_MAX};
+    assert(attention->D <= kernel->max_C && attention->H % attention->K == 0);
     int n_items = 0;
     for (int p = 0; p < n_prompts; p++) {
-        n_items += n_blocks(starts, p) * run.H;
+        n_items += n_blocks(starts, p) * attention->H;
     }
     lmd_team_run(kernel->team, n_items, attention_item, &run);
 }

@@ -114,12 +114,13 @@ struct lmd_kernel {
     char remark[200]; /* "" for none */
 };
 
-/* A member's scratch of products and attention. */
+/* A member's scratch of products, attention and the scan. */
 float *lmd_kernel_scratch(const lmd_kernel *kernel, int member);
 
 size_t lmd_kernel_scratch_floats(int max_C);
 size_t lmd_kernel_rows_floats(int max_C);
 size_t lmd_attention_scratch_floats(int max_D);
+size_t lmd_scan_scratch_floats(void);
 
 /* The name of the core whose kernels OpenBLAS runs, and its version. Borrowed. */
 const char *lmd_product_blas_core(void);

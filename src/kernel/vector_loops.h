@@ -7,6 +7,7 @@
 #ifndef VECTOR_LOOPS_H
 #define VECTOR_LOOPS_H
 
+#include "vector_state_space.h"
 #include "vector_steps.h"
 #include "vector_sweep.h"
 
@@ -19,8 +20,14 @@ const lmd_vector_table LMD_VECTOR_TABLE = {
     .exponentials = exponentials,
     .largest = largest,
     .rms_norm = rms_norm,
+    .layer_norm = layer_norm,
     .rotate = rotate,
-    .silu_gate = silu_gate,
+    .activate = {[LMD_SILU] = activate_silu,
+                 [LMD_GELU] = activate_gelu,
+                 [LMD_GELU_TANH] = activate_gelu_tanh,
+                 [LMD_RELU] = activate_relu},
+    .convolve = convolve,
+    .selective_scan = selective_scan,
     .add = add,
     .multiply = multiply,
 };
