@@ -27,7 +27,7 @@ static const double about_zero[] = {0, 0.4};
 static void add_layer(made_model *made, const char *prefix, const char *name, int block,
                       const int shape[2])
 {
-    char pattern[MADE_NAME];
+    char pattern[2 * MADE_NAME];
     (void)snprintf(pattern, sizeof pattern, "%sh.#.%s.weight", prefix, name);
     (void)made_add(made, pattern, block, shape, about_zero);
     (void)snprintf(pattern, sizeof pattern, "%sh.#.%s.bias", prefix, name);
@@ -36,7 +36,7 @@ static void add_layer(made_model *made, const char *prefix, const char *name, in
 
 static void add_norm(made_model *made, const char *prefix, const char *name, int block)
 {
-    char pattern[MADE_NAME];
+    char pattern[2 * MADE_NAME];
     const int shape[] = {0, d};
     (void)snprintf(pattern, sizeof pattern, "%s%s.weight", prefix, name);
     (void)made_add(made, pattern, block, shape, about_one);
@@ -93,7 +93,7 @@ static made_model make_files(const variant *it)
 static const float *values(const made_model *made, const variant *it, const char *name,
                            int block)
 {
-    char pattern[MADE_NAME];
+    char pattern[2 * MADE_NAME];
     (void)snprintf(pattern, sizeof pattern, "%s%s", it->is_bare ? "" : "transformer.",
                    name);
     return made_values(made, pattern, block);
@@ -103,8 +103,8 @@ static const float *values(const made_model *made, const variant *it, const char
 static void naive_layer(const made_model *made, const variant *it, const char *name,
                         int block, double *out, const double *in, const int size[3])
 {
-    char weight[MADE_NAME];
-    char bias[MADE_NAME];
+    char weight[2 * MADE_NAME];
+    char bias[2 * MADE_NAME];
     (void)snprintf(weight, sizeof weight, "h.#.%s.weight", name);
     (void)snprintf(bias, sizeof bias, "h.#.%s.bias", name);
     naive_linear(out, in, values(made, it, weight, block), (const int[]){1, size[1]},
