@@ -4,7 +4,7 @@
 #include "gated_decoder.h"
 
 static const lmd_key json_keys[] = {
-    LMD_GATED_JSON_KEYS,
+    LMD_GATED_JSON_KEYS, // of all
     LMD_GATED_BIAS_KEYS,
     LMD_FLAG("mlp_bias", has_mlp_bias),
     LMD_SIZE("num_key_value_heads", K),

@@ -3,7 +3,7 @@
 #include "gated_decoder.h"
 
 static const lmd_key json_keys[] = {
-    LMD_GATED_JSON_KEYS,
+    LMD_GATED_JSON_KEYS, // of all
     LMD_GATED_WINDOW_KEYS,
     LMD_NEED_LIMIT("num_key_value_heads", K),
     LMD_SIZE("head_dim", D),

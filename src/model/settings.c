@@ -496,6 +496,11 @@ static lmd_status take(const lmd_settings *settings, const lmd_setting *setting,
         }
         *(bool *)member = setting->integer != 0;
         return LMD_OK;
+    case LMD_KEY_EITHER:
+        if (setting->kind != LMD_SETTING_WORDS) {
+            return take_size(settings, setting, 1, member);
+        }
+        return take_word(settings, setting, key->words, member);
     case LMD_KEY_WORD:
         return take_word(settings, setting, key->words, member);
     case LMD_KEY_LIST:

@@ -64,11 +64,14 @@ typedef struct lmd_config {
     bool is_parallel;        /* gptneox: attention and MLP at once; else one by one */
     bool is_scaled;          /* gpt2: scores are divided by sqrt(D) */
     bool is_scaled_by_block; /* gpt2: they are divided by the block's number too */
-    int inner;               /* mamba: width of convolution and scan */
+    int expand;              /* mamba: inner / d, where that is not given */
+    int inner, inner_pair;   /* mamba: width of convolution and scan, and twice that */
     int n_states;            /* mamba: of each channel of the scan */
     int conv_width;          /* mamba */
     int delta_rank;          /* mamba */
     int projected;           /* mamba: delta_rank + 2 n_states */
+    bool has_mixer_bias;     /* mamba: of its outer projections */
+    bool has_conv_bias;      /* mamba */
 } lmd_config;
 
 typedef enum lmd_setting_kind {
@@ -111,17 +114,18 @@ const char *lmd_model_find_words(const lmd_settings *settings, const char *name)
 /* One row of a family's table. A key that is null counts as not given, but for
  * LMD_KEY_LIMIT. Two rows may take the same key into two members. */
 typedef enum lmd_key_kind {
-    LMD_KEY_SIZE,  /* 1 to 2^24, into an int */
-    LMD_KEY_LIMIT, /* the same, but null is 0 */
-    LMD_KEY_COUNT, /* 0 to 2^24, into an int */
-    LMD_KEY_ID,    /* a token id into an int; what is no id is left alone */
-    LMD_KEY_REAL,  /* finite, positive, rounded to float as the models' own code does */
-    LMD_KEY_SHARE, /* above 0, at most 1, as it is: it is multiplied and cut to an int */
-    LMD_KEY_FLAG,  /* into a bool */
-    LMD_KEY_WORD,  /* one of `words`, into an int (an enum); others are refused */
-    LMD_KEY_LIST,  /* an array of `words`, 0 or 1 each, into an lmd_block_flags */
-    LMD_KEY_ONLY,  /* must have one of the values of `only`, separated by | */
-    LMD_KEY_ANY    /* does not change the arithmetic */
+    LMD_KEY_SIZE,   /* 1 to 2^24, into an int */
+    LMD_KEY_LIMIT,  /* the same, but null is 0 */
+    LMD_KEY_COUNT,  /* 0 to 2^24, into an int */
+    LMD_KEY_EITHER, /* 1 to 2^24 or one of `words`, into an int */
+    LMD_KEY_ID,     /* a token id into an int; what is no id is left alone */
+    LMD_KEY_REAL,   /* finite, positive, rounded to float as the models' own code does */
+    LMD_KEY_SHARE,  /* above 0, at most 1, as it is: it is multiplied and cut to an int */
+    LMD_KEY_FLAG,   /* into a bool */
+    LMD_KEY_WORD,   /* one of `words`, into an int (an enum); others are refused */
+    LMD_KEY_LIST,   /* an array of `words`, 0 or 1 each, into an lmd_block_flags */
+    LMD_KEY_ONLY,   /* must have one of the values of `only`, separated by | */
+    LMD_KEY_ANY     /* does not change the arithmetic */
 } lmd_key_kind;
 
 typedef struct lmd_word {
@@ -145,6 +149,10 @@ typedef struct lmd_key {
 #define LMD_SIZE(name, member)                                                           \
     {                                                                                    \
         (name), LMD_KEY_SIZE, false, offsetof(lmd_config, member), NULL, NULL            \
+    }
+#define LMD_SIZE_OR_WORD(name, member, words)                                            \
+    {                                                                                    \
+        (name), LMD_KEY_EITHER, false, offsetof(lmd_config, member), NULL, (words)       \
     }
 #define LMD_NEED_LIMIT(name, member)                                                     \
     {                                                                                    \
