@@ -90,6 +90,10 @@ static lmd_status complete(lmd_config *config, const char *path)
         return lmd_status_set(LMD_INPUT, "%s: %d times width %d is too wide", path,
                               config->expand, config->d);
     }
+    if (config->n_states > LMD_SCAN_STATES) {
+        return lmd_status_set(LMD_INPUT, "%s: %d states of a channel: more than %d", path,
+                              config->n_states, LMD_SCAN_STATES);
+    }
     config->inner = (int)inner;
     config->inner_pair = 2 * config->inner;
     config->delta_rank = config->delta_rank ? config->delta_rank : (config->d + 15) / 16;
@@ -384,6 +388,15 @@ static double flops(const lmd_model *model, const int32_t *starts, int n_prompts
     return config->N * 2.0 * starts[n_prompts] * inner * (products + scan);
 }
 
+static void remarks(const lmd_model *model, lmd_text *out)
+{
+    const lmd_config *const config = &model->config;
+    lmd_text_append_format(out,
+                           "no attention: scans of %d channels with %d states each, "
+                           "after convolutions of %d positions\n",
+                           config->inner, config->n_states, config->conv_width);
+}
+
 /* ---- the row ---- */
 
 static const char *const types[] = {"mamba", NULL};
@@ -415,5 +428,6 @@ const lmd_family lmd_family_mamba = {
     .forward = forward,
     .final_norm = final_norm,
     .flops = flops,
+    .remarks = remarks,
     .close = free_blocks,
 };

@@ -309,19 +309,32 @@ static bool is_quantised(const lmd_weights *weights)
     return false;
 }
 
+static double stored_bytes(const lmd_weights *weights)
+{
+    double sum = 0;
+    for (int i = 0; i < lmd_weights_count(weights); i++) {
+        sum += (double)lmd_weights_at(weights, i)->n_bytes;
+    }
+    return sum;
+}
+
 void lmd_model_remarks(const lmd_model *model, lmd_text *out)
 {
     const lmd_model_shape *const shape = &model->shape;
     if (shape->is_tied) {
         lmd_text_append_string(out, "the unembedding is the embedding (tied)\n");
     }
-    if (shape->D != 0 && (int64_t)shape->H * shape->D != shape->d) {
+    if ((int64_t)shape->H * shape->D != shape->d && shape->H > 0) {
         lmd_text_append_format(out, "heads of size %d, apart from width / heads\n",
                                shape->D);
     }
     if (is_quantised(model->weights)) {
         lmd_text_append_string(
-            out, "weights are quantised: states are those of the quantised model\n");
+            out, "weights are quantised: states are those of the quantised model; ");
+        lmd_text_append_size(out, stored_bytes(model->weights));
+        lmd_text_append_string(out, " widen to ");
+        lmd_text_append_size(out, (double)model->n_bytes);
+        lmd_text_append_string(out, " in memory\n");
     }
     if (model->family->remarks) {
         model->family->remarks(model, out);

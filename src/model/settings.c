@@ -496,7 +496,7 @@ static lmd_status take(const lmd_settings *settings, const lmd_setting *setting,
         }
         *(bool *)member = setting->integer != 0;
         return LMD_OK;
-    case LMD_KEY_SIZE_OR_WORD:
+    case LMD_KEY_EITHER:
         if (setting->kind != LMD_SETTING_WORDS) {
             return take_size(settings, setting, 1, member);
         }

@@ -114,18 +114,18 @@ const char *lmd_model_find_words(const lmd_settings *settings, const char *name)
 /* One row of a family's table. A key that is null counts as not given, but for
  * LMD_KEY_LIMIT. Two rows may take the same key into two members. */
 typedef enum lmd_key_kind {
-    LMD_KEY_SIZE,         /* 1 to 2^24, into an int */
-    LMD_KEY_LIMIT,        /* the same, but null is 0 */
-    LMD_KEY_SIZE_OR_WORD, /* LMD_KEY_SIZE, or one of `words` */
-    LMD_KEY_COUNT,        /* 0 to 2^24, into an int */
-    LMD_KEY_ID,           /* a token id into an int; what is no id is left alone */
-    LMD_KEY_REAL,  /* finite, positive, rounded to float as the models' own code does */
-    LMD_KEY_SHARE, /* above 0, at most 1, as it is: it is multiplied and cut to an int */
-    LMD_KEY_FLAG,  /* into a bool */
-    LMD_KEY_WORD,  /* one of `words`, into an int (an enum); others are refused */
-    LMD_KEY_LIST,  /* an array of `words`, 0 or 1 each, into an lmd_block_flags */
-    LMD_KEY_ONLY,  /* must have one of the values of `only`, separated by | */
-    LMD_KEY_ANY    /* does not change the arithmetic */
+    LMD_KEY_SIZE,   /* 1 to 2^24, into an int */
+    LMD_KEY_LIMIT,  /* the same, but null is 0 */
+    LMD_KEY_COUNT,  /* 0 to 2^24, into an int */
+    LMD_KEY_EITHER, /* 1 to 2^24 or one of `words`, into an int */
+    LMD_KEY_ID,     /* a token id into an int; what is no id is left alone */
+    LMD_KEY_REAL,   /* finite, positive, rounded to float as the models' own code does */
+    LMD_KEY_SHARE,  /* above 0, at most 1, as it is: it is multiplied and cut to an int */
+    LMD_KEY_FLAG,   /* into a bool */
+    LMD_KEY_WORD,   /* one of `words`, into an int (an enum); others are refused */
+    LMD_KEY_LIST,   /* an array of `words`, 0 or 1 each, into an lmd_block_flags */
+    LMD_KEY_ONLY,   /* must have one of the values of `only`, separated by | */
+    LMD_KEY_ANY     /* does not change the arithmetic */
 } lmd_key_kind;
 
 typedef struct lmd_word {
@@ -152,7 +152,7 @@ typedef struct lmd_key {
     }
 #define LMD_SIZE_OR_WORD(name, member, words)                                            \
     {                                                                                    \
-        (name), LMD_KEY_SIZE_OR_WORD, false, offsetof(lmd_config, member), NULL, (words) \
+        (name), LMD_KEY_EITHER, false, offsetof(lmd_config, member), NULL, (words)       \
     }
 #define LMD_NEED_LIMIT(name, member)                                                     \
     {                                                                                    \
