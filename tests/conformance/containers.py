@@ -389,9 +389,7 @@ def rope_factors(config):
             scaling["high_freq_factor"] - scaling["low_freq_factor"]
         )
         between = 1 / ((1 - smooth) / scaling["factor"] + smooth)
-        factors.append(
-            1 if length < high else scaling["factor"] if length > low else between
-        )
+        factors.append(1 if length < high else scaling["factor"] if length > low else between)
     return numpy.array(factors, numpy.float32)
 
 

@@ -32,8 +32,8 @@ import weights
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "reference"), str(HERE.parent / "python")]
 
-import compare_job  # noqa: E402
-from make_tiny_model import tokenizer  # noqa: E402
+import compare_job
+from make_tiny_model import tokenizer
 
 DATA = HERE / "data"
 TOLERANCE = "1e-4"

@@ -305,7 +305,11 @@ class Refusal:
 
 
 def rope(kind, *words, **members):
-    return {"rope_scaling": {"type": kind, "factor": 2.0, **members}}, ("rope_scaling", kind, *words)
+    return {"rope_scaling": {"type": kind, "factor": 2.0, **members}}, (
+        "rope_scaling",
+        kind,
+        *words,
+    )
 
 
 REFUSALS = [
