@@ -196,6 +196,9 @@ ROWS = [
     Row("gpt2-f16", "gpt2", dtype="f16", containers=HALF_CONTAINERS),
     Row("gpt2-bf16", "gpt2", dtype="bf16", containers=HALF_CONTAINERS),
     Row("gpt2-q8", "gpt2", {"n_embd": 64, "n_head": 4}, dtype="q8_0", containers=("gguf", "safetensors")),
+    Row("gpt2-long", "gpt2",
+        {"n_embd": 132, "n_head": 4, "n_positions": 256, "n_ctx": 256, "n_layer": 2},
+        neutral=("n_ctx",), length=256, dtype="bf16"),
     # ---- gptneox ----
     Row("gptneox-plain", "gpt_neox", containers=EVERY_CONTAINER, is_packed=True),
     Row("gptneox-text", "gpt_neox", is_text=True, form=5),
@@ -214,6 +217,9 @@ ROWS = [
     Row("gptneox-q8", "gpt_neox",
         {"hidden_size": 64, "num_attention_heads": 4, "intermediate_size": 96},
         dtype="q8_0", containers=("gguf", "safetensors")),
+    Row("gptneox-long", "gpt_neox",
+        {"hidden_size": 132, "num_attention_heads": 3, "max_position_embeddings": 256,
+         "intermediate_size": 203, "num_hidden_layers": 2, "rotary_pct": 0.5}, length=211),
     # ---- llama ----
     Row("llama-grouped", "llama", containers=EVERY_CONTAINER, is_packed=True),
     Row("llama-text", "llama", is_text=True, form=5),
@@ -241,6 +247,9 @@ ROWS = [
     Row("llama-q8", "llama",
         {"hidden_size": 64, "num_attention_heads": 4, "head_dim": 24, "intermediate_size": 96},
         dtype="q8_0", containers=("gguf", "safetensors")),
+    Row("llama-long", "llama",
+        {"hidden_size": 132, "head_dim": 26, "max_position_embeddings": 256,
+         "intermediate_size": 203, "num_hidden_layers": 2}, length=211, dtype="f16"),
     # ---- mistral ----
     Row("mistral-plain", "mistral", containers=("safetensors", "gguf")),
     Row("mistral-window", "mistral", {"sliding_window": 7}, is_packed=True),
@@ -248,6 +257,9 @@ ROWS = [
     Row("mistral-wide-window", "mistral",
         {"sliding_window": 4096, "head_dim": DROP, "hidden_size": 60},
         neutral=("sliding_window", "head_dim")),
+    Row("mistral-long", "mistral",
+        {"sliding_window": 70, "max_position_embeddings": 256, "num_hidden_layers": 4},
+        length=211),
     Row("mistral-text", "mistral", {"sliding_window": 7}, is_text=True),
     # ---- qwen2 ----
     Row("qwen2-plain", "qwen2", containers=EVERY_CONTAINER, is_packed=True),
@@ -291,6 +303,9 @@ ROWS = [
     Row("mamba-f16", "mamba", dtype="f16", containers=HALF_CONTAINERS),
     Row("mamba-bf16", "mamba", dtype="bf16", containers=HALF_CONTAINERS),
     Row("mamba-q8", "mamba", {"hidden_size": 32, "intermediate_size": 64}, dtype="q8_0", containers=("gguf", "safetensors")),
+    Row("mamba-long", "mamba",
+        {"hidden_size": 131, "intermediate_size": 262, "state_size": 16, "num_hidden_layers": 2},
+        length=301),
 ]  # fmt: skip
 
 
