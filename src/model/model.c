@@ -108,8 +108,8 @@ static lmd_status read_json(const lmd_family **family, lmd_config *config,
     return status;
 }
 
-/* GGUF says by its tensors, not by a key, whether the head is tied, and may leave the
- * size of the vocabulary to them. */
+/* GGUF says by its tensors, not by a key, whether the head is tied and what has a bias,
+ * and may leave the size of the vocabulary to them. */
 static void complete_gguf(lmd_config *config, const lmd_family *family,
                           const lmd_weights *weights)
 {
@@ -119,6 +119,7 @@ static void complete_gguf(lmd_config *config, const lmd_family *family,
     if (config->V == 0 && embedding && embedding->n_rows < INT32_MAX) {
         config->V = (int)embedding->n_rows;
     }
+    lmd_model_set_flags(config, weights, &family->wants);
 }
 
 /* The family and its config, from config.json (whose path is given) or, NULL, GGUF. */
@@ -134,10 +135,15 @@ static lmd_status read_config(const lmd_family **family, lmd_config *config,
     return (*family)->complete(config, json_path ? json_path : lmd_weights_path(weights));
 }
 
-static int largest(int a, int b, int c)
+/* Of any product: a family's inputs are among these. */
+static int widest_input(const lmd_config *config)
 {
-    const int larger = a > b ? a : b;
-    return larger > c ? larger : c;
+    const int widths[] = {config->HD, config->F, config->inner, config->delta_rank};
+    int widest = config->d;
+    for (size_t i = 0; i < sizeof widths / sizeof *widths; i++) {
+        widest = widths[i] > widest ? widths[i] : widest;
+    }
+    return widest;
 }
 
 static void fill_shape(lmd_model *model)
@@ -153,7 +159,7 @@ static void fill_shape(lmd_model *model)
         .F = config->F,
         .V = config->V,
         .context = config->context,
-        .max_C = largest(config->d, config->HD, config->F),
+        .max_C = widest_input(config),
         .bos = config->bos < config->V ? config->bos : -1,
         .is_tied = config->is_tied,
         .parameters = model->found.parameters,
@@ -180,11 +186,26 @@ static char *describe(const lmd_weights *weights)
     return description;
 }
 
-/* Packed memory: the unembedding, then what the family takes. Returns its size. */
+/* The tensor of the unembedding's rows. */
+static const lmd_tensor *head_of(const lmd_model *model)
+{
+    const lmd_tensor *const head = model->found.outer[model->family->wants.head];
+    return head ? head : model->found.outer[0];
+}
+
+/* Packed memory: the unembedding, the embedding unless they are one, then what the family
+ * takes. Returns its size. */
 static size_t bind(lmd_model *model, void *memory)
 {
+    const int V = model->config.V, d = model->config.d;
+    const lmd_tensor *const head = head_of(model);
     lmd_arena arena = {memory, 0};
-    lmd_model_take_matrix(&arena, &model->unembedding, model->config.V, model->config.d);
+    lmd_model_take_matrix(&arena, &model->unembedding, V, d,
+                          lmd_model_packed_type(&head, 1));
+    if (!model->config.is_tied) {
+        lmd_model_take_matrix(&arena, &model->embedding, V, d,
+                              lmd_model_packed_type(&model->found.outer[0], 1));
+    }
     model->family->bind(model, &arena);
     return arena.used;
 }
@@ -288,19 +309,35 @@ static bool is_quantised(const lmd_weights *weights)
     return false;
 }
 
+static double stored_bytes(const lmd_weights *weights)
+{
+    double sum = 0;
+    for (int i = 0; i < lmd_weights_count(weights); i++) {
+        sum += (double)lmd_weights_at(weights, i)->n_bytes;
+    }
+    return sum;
+}
+
 void lmd_model_remarks(const lmd_model *model, lmd_text *out)
 {
     const lmd_model_shape *const shape = &model->shape;
     if (shape->is_tied) {
         lmd_text_append_string(out, "the unembedding is the embedding (tied)\n");
     }
-    if (shape->D != 0 && (int64_t)shape->H * shape->D != shape->d) {
+    if ((int64_t)shape->H * shape->D != shape->d && shape->H > 0) {
         lmd_text_append_format(out, "heads of size %d, apart from width / heads\n",
                                shape->D);
     }
     if (is_quantised(model->weights)) {
         lmd_text_append_string(
-            out, "weights are quantised: states are those of the quantised model\n");
+            out, "weights are quantised: states are those of the quantised model; ");
+        lmd_text_append_size(out, stored_bytes(model->weights));
+        lmd_text_append_string(out, " widen to ");
+        lmd_text_append_size(out, (double)model->n_bytes);
+        lmd_text_append_string(out, " in memory\n");
+    }
+    if (model->family->remarks) {
+        model->family->remarks(model, out);
     }
 }
 
@@ -333,18 +370,29 @@ void lmd_model_attach(lmd_model *model, const int32_t *order, void *memory)
     (void)bind(model, memory);
 }
 
+static lmd_status load_embeddings(lmd_model *model)
+{
+    const lmd_source rows = {.tensor = head_of(model), .places = model->places};
+    lmd_matrix_clear_padding(&model->unembedding);
+    LMD_TRY(lmd_model_load_matrix(model->weights, &rows, &model->unembedding));
+    if (model->config.is_tied) {
+        return LMD_OK;
+    }
+    const lmd_source by_id = {.tensor = model->found.outer[0]};
+    lmd_matrix_clear_padding(&model->embedding);
+    return lmd_model_load_matrix(model->weights, &by_id, &model->embedding);
+}
+
 lmd_status lmd_model_load(lmd_model *model, const int32_t *order, void *memory)
 {
-    const lmd_wants *const wants = &model->family->wants;
     const lmd_tensor *const embedding = model->found.outer[0];
-    const lmd_tensor *const head = model->found.outer[wants->head];
+    const lmd_tensor *const head = head_of(model);
     lmd_model_attach(model, order, memory);
     /* Readers of such a file disagree on which of the two counts. */
-    if (model->config.is_tied && head) {
+    if (model->config.is_tied && head != embedding) {
         LMD_TRY(lmd_model_check_equal(model->weights, embedding, head));
     }
-    LMD_TRY(lmd_model_load_matrix(model->weights, head ? head : embedding, model->places,
-                                  &model->unembedding));
+    LMD_TRY(load_embeddings(model));
     return model->family->load(model);
 }
 

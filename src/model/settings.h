@@ -15,14 +15,24 @@
 typedef enum lmd_rope_kind {
     LMD_ROPE_PLAIN,
     LMD_ROPE_LINEAR,
+    LMD_ROPE_DYNAMIC, /* plain within the context; no prompt may be longer */
     LMD_ROPE_LLAMA3
 } lmd_rope_kind;
+
+enum { LMD_LISTED_BLOCKS = 1024 };
+
+/* A flag of each block, from a list of the config. */
+typedef struct lmd_block_flags {
+    int count; /* 0: no list was given */
+    bool is_set[LMD_LISTED_BLOCKS];
+} lmd_block_flags;
 
 /* What the key tables of all families fill in; zero (or as said) where nothing is given.
  */
 typedef struct lmd_config {
     int N, d, H, K, D, F, V; /* as in kernel.h */
     int HD, KD;              /* H * D and K * D: widths of queries, of keys and values */
+    int QKV;                 /* HD + 2 KD: rows of a matrix that stacks all three */
     int value_D, rotary_D;   /* GGUF says them apart; a family checks them against D */
     int context;             /* longest prompt; 0: no limit */
     int bos;                 /* -1: none */
@@ -31,27 +41,37 @@ typedef struct lmd_config {
     lmd_activation activation;
 
     /* rotary positions */
-    double rope_base;
-    double rotary_share; /* of a head's numbers that turn; 0: all */
+    double rope_base;      /* rope_parameters.rope_theta; see rotary.h */
+    double rope_theta;     /* rope_theta beside it */
+    int rope_pairs;        /* rotary_D / 2 */
+    bool has_rope_factors; /* GGUF: tensor rope_freqs.weight */
+    double rotary_share;   /* of a head's numbers that turn; 0: all */
     lmd_rope_kind rope_kind;
-    double rope_factor;         /* linear, llama3 */
+    double rope_factor;         /* linear, llama3; 0: not given */
     double rope_low, rope_high; /* llama3: frequency factors */
     int rope_context;           /* llama3: the context before scaling */
 
     /* attention */
     int window;                              /* 0: none */
+    bool is_windowed;                        /* false: the window does not count */
+    int window_start;                        /* first block that it binds */
+    lmd_block_flags windowed;                /* or these blocks */
     bool has_q_bias, has_k_bias, has_v_bias; /* of the projections */
     bool has_o_bias, has_mlp_bias;
+    bool has_head_norms; /* of queries and keys, head by head */
 
     /* one family each */
-    bool is_serial;          /* gptneox: attention, then MLP; else both at once */
-    bool is_unscaled;        /* gpt2: scores are not divided by sqrt(D) */
+    bool is_parallel;        /* gptneox: attention and MLP at once; else one by one */
+    bool is_scaled;          /* gpt2: scores are divided by sqrt(D) */
     bool is_scaled_by_block; /* gpt2: they are divided by the block's number too */
-    int inner;               /* mamba: width of convolution and scan */
+    int expand;              /* mamba: inner / d, where that is not given */
+    int inner, inner_pair;   /* mamba: width of convolution and scan, and twice that */
     int n_states;            /* mamba: of each channel of the scan */
     int conv_width;          /* mamba */
     int delta_rank;          /* mamba */
     int projected;           /* mamba: delta_rank + 2 n_states */
+    bool has_mixer_bias;     /* mamba: of its outer projections */
+    bool has_conv_bias;      /* mamba */
 } lmd_config;
 
 typedef enum lmd_setting_kind {
@@ -66,6 +86,7 @@ typedef enum lmd_setting_kind {
 typedef struct lmd_setting {
     char *name; /* owned; a member of an object: "rope_scaling.type" */
     char *text; /* owned; the value as people write it: 1, 0.5, true, silu, null */
+    char *list; /* owned; an array of words, a line feed after each; else NULL */
     lmd_setting_kind kind;
     int64_t integer; /* of a flag: 0 or 1 */
     double real;     /* of an integer too */
@@ -90,15 +111,21 @@ void lmd_model_clear_settings(lmd_settings *settings);
 /* The text of a string; NULL when there is none of that name. */
 const char *lmd_model_find_words(const lmd_settings *settings, const char *name);
 
-/* One row of a family's table. A key that is null counts as not given. */
+/* One row of a family's table. A key that is null counts as not given, but for
+ * LMD_KEY_LIMIT. Two rows may take the same key into two members. */
 typedef enum lmd_key_kind {
-    LMD_KEY_SIZE, /* 1 to 2^24, into an int */
-    LMD_KEY_ID,   /* a token id into an int; what is no id is left alone */
-    LMD_KEY_REAL, /* finite, positive, rounded to float as the models' own code does */
-    LMD_KEY_FLAG, /* into a bool */
-    LMD_KEY_WORD, /* one of `words`, into an int (an enum); others are refused */
-    LMD_KEY_ONLY, /* must have one of the values of `only`, separated by | */
-    LMD_KEY_ANY   /* does not change the arithmetic */
+    LMD_KEY_SIZE,   /* 1 to 2^24, into an int */
+    LMD_KEY_LIMIT,  /* the same, but null is 0 */
+    LMD_KEY_COUNT,  /* 0 to 2^24, into an int */
+    LMD_KEY_EITHER, /* 1 to 2^24 or one of `words`, into an int */
+    LMD_KEY_ID,     /* a token id into an int; what is no id is left alone */
+    LMD_KEY_REAL,   /* finite, positive, rounded to float as the models' own code does */
+    LMD_KEY_SHARE,  /* above 0, at most 1, as it is: it is multiplied and cut to an int */
+    LMD_KEY_FLAG,   /* into a bool */
+    LMD_KEY_WORD,   /* one of `words`, into an int (an enum); others are refused */
+    LMD_KEY_LIST,   /* an array of `words`, 0 or 1 each, into an lmd_block_flags */
+    LMD_KEY_ONLY,   /* must have one of the values of `only`, separated by | */
+    LMD_KEY_ANY     /* does not change the arithmetic */
 } lmd_key_kind;
 
 typedef struct lmd_word {
@@ -123,6 +150,22 @@ typedef struct lmd_key {
     {                                                                                    \
         (name), LMD_KEY_SIZE, false, offsetof(lmd_config, member), NULL, NULL            \
     }
+#define LMD_SIZE_OR_WORD(name, member, words)                                            \
+    {                                                                                    \
+        (name), LMD_KEY_EITHER, false, offsetof(lmd_config, member), NULL, (words)       \
+    }
+#define LMD_NEED_LIMIT(name, member)                                                     \
+    {                                                                                    \
+        (name), LMD_KEY_LIMIT, true, offsetof(lmd_config, member), NULL, NULL            \
+    }
+#define LMD_LIMIT(name, member)                                                          \
+    {                                                                                    \
+        (name), LMD_KEY_LIMIT, false, offsetof(lmd_config, member), NULL, NULL           \
+    }
+#define LMD_COUNT(name, member)                                                          \
+    {                                                                                    \
+        (name), LMD_KEY_COUNT, false, offsetof(lmd_config, member), NULL, NULL           \
+    }
 #define LMD_ID(name, member)                                                             \
     {                                                                                    \
         (name), LMD_KEY_ID, false, offsetof(lmd_config, member), NULL, NULL              \
@@ -135,6 +178,14 @@ typedef struct lmd_key {
     {                                                                                    \
         (name), LMD_KEY_REAL, false, offsetof(lmd_config, member), NULL, NULL            \
     }
+#define LMD_SHARE(name, member)                                                          \
+    {                                                                                    \
+        (name), LMD_KEY_SHARE, false, offsetof(lmd_config, member), NULL, NULL           \
+    }
+#define LMD_NEED_FLAG(name, member)                                                      \
+    {                                                                                    \
+        (name), LMD_KEY_FLAG, true, offsetof(lmd_config, member), NULL, NULL             \
+    }
 #define LMD_FLAG(name, member)                                                           \
     {                                                                                    \
         (name), LMD_KEY_FLAG, false, offsetof(lmd_config, member), NULL, NULL            \
@@ -142,6 +193,10 @@ typedef struct lmd_key {
 #define LMD_WORD(name, member, words)                                                    \
     {                                                                                    \
         (name), LMD_KEY_WORD, false, offsetof(lmd_config, member), NULL, (words)         \
+    }
+#define LMD_LIST(name, member, words)                                                    \
+    {                                                                                    \
+        (name), LMD_KEY_LIST, false, offsetof(lmd_config, member), NULL, (words)         \
     }
 #define LMD_ONLY(name, values)                                                           \
     {                                                                                    \

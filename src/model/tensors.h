@@ -22,13 +22,13 @@ typedef enum lmd_form {
 
 /* One tensor, or one in every block. In a name # stands for the block's number. */
 typedef struct lmd_want {
-    const char *hugging_face;
-    const char *gguf;
+    const char *hugging_face; /* NULL: not in that world */
+    const char *gguf;         /* the same */
     lmd_form form;
     size_t O, C; /* members of lmd_config, int */
     size_t flag; /* member of lmd_config, bool: wanted only when true, refused when false.
-                  * GGUF has no keys for these: there its first tensor's presence sets the
-                  * flag. 0: always wanted */
+                  * GGUF has no keys for these: there the presence of the first tensor
+                  * with this flag sets it, in the first block. 0: always wanted */
 } lmd_want;
 
 #define LMD_MATRIX(hugging_face, gguf, O, C)                                             \
@@ -99,7 +99,8 @@ void lmd_model_clear_found(lmd_found *found);
  * stored when all agree; else F32 (quantised ones are widened once). */
 lmd_matrix_type lmd_model_packed_type(const lmd_tensor *const *tensors, int n);
 
-/* Where a tensor's rows go: row r becomes row first + places[r] of the matrix. */
+/* Where a tensor's rows go: row r becomes row first + places[r] of the matrix. Of a
+ * transposed one, which has no places, column r. */
 typedef struct lmd_source {
     const lmd_tensor *tensor; /* borrowed */
     const int32_t *places;    /* (rows) borrowed; NULL: 0, 1, 2, ... */
@@ -111,9 +112,13 @@ typedef struct lmd_source {
 lmd_status lmd_model_load_matrix(const lmd_weights *weights, const lmd_source *source,
                                  lmd_matrix *matrix);
 
-/* The tensor as it is, row after row. */
+/* The tensor as it is, row after row. NULL: nothing is done. */
 lmd_status lmd_model_load_rows(const lmd_weights *weights, const lmd_tensor *tensor,
                                float *out);
+
+/* A vector, value i at out[places[i]]; places NULL: as it is. Tensor NULL: nothing. */
+lmd_status lmd_model_load_vector(const lmd_weights *weights, const lmd_tensor *tensor,
+                                 const int32_t *places, float *out);
 
 /* LMD_INPUT, with both names, unless two tensors have the same values. */
 lmd_status lmd_model_check_equal(const lmd_weights *weights, const lmd_tensor *a,
