@@ -18,7 +18,7 @@ $(BUILD)/tests/mpi/%: tests/mpi/%.c $(mpi_library) $(core_library) $(BUILD)/.dep
 	@mkdir -p $(@D); echo "  test $<"
 	$(Q)$(MPICC) $(CFLAGS_ALL) -Itests/mpi -o $@ $< $(mpi_library) $(core_library) $(PACKAGE_LIBS)
 
-.PHONY: test test-unit test-mpi test-command test-reference tests-build
+.PHONY: test test-unit test-mpi test-command test-reference test-conformance tests-build
 
 tests-build: $(BUILD)/lmdepth $(unit_tests) $(mpi_tests)
 
@@ -27,7 +27,7 @@ test:
 	tools/install_packages.sh $(APT_BUILD) $(APT_TEST)
 	$(MAKE) WERROR=1 tests-build $(VENV)/.made
 	tools/fetch_model.sh $(BUILD)/models
-	@status=0; for suite in unit mpi command reference; do \
+	@status=0; for suite in unit mpi command reference conformance; do \
 	    $(MAKE) --no-print-directory WERROR=1 test-$$suite || status=1; done; \
 	echo; cat $(BUILD)/test-*.closing; exit $$status
 
@@ -48,6 +48,10 @@ test-command: $(BUILD)/lmdepth
 test-reference: $(BUILD)/lmdepth
 	@BUILD=$(BUILD) MPIRUN="$(MPIRUN)" PYTHON="$(VENV)/bin/python" $(MPI_ENV) \
 	    tests/run_suite.sh reference $(sort $(wildcard tests/reference/*.sh))
+
+## test-conformance: a tiny model of every family and variant against Hugging Face's numbers
+test-conformance: $(BUILD)/lmdepth
+	@BUILD=$(BUILD) $(MPI_ENV) "$(VENV)/bin/python" tests/conformance/run.py
 
 # ---- sanitizers: everything, in a build folder of its own ----
 

@@ -76,14 +76,15 @@ static void panel_part(const lmd_product_block *block, int column, int first, in
         lmd_panel_part(block->W, block->type, block->C, (size_t)successor, first);
     const size_t steps = (size_t)(n + TILE_STEP - 1) / TILE_STEP;
     const int lines = (int)lmd_panel_bytes(block->type, TILE_STEP) / LINE;
-    task.next_lines = parts > lines ? 1 : (lines + parts / 2) / parts;
-    const size_t share = steps * (size_t)task.next_lines * LINE;
+    const int each = parts > lines ? 1 : (lines + parts / 2) / parts;
+    const size_t share = steps * (size_t)each * LINE;
     for (int part = 0; part < parts; part++) {
         const size_t row = (size_t)part * TILE_ROWS;
         const int rows = block->M - (int)row;
         task.a = block->in + row * C + (size_t)first * TILE_ROWS;
         task.out = block->out + row * block->out_stride + column;
         task.next = next + (size_t)part * share;
+        task.next_lines = part * each < lines ? each : 0;
         if (rows >= TILE_ROWS && columns == PANEL) {
             tile(&task);
         } else {
