@@ -7,6 +7,8 @@
 #ifndef VECTOR_LOOPS_H
 #define VECTOR_LOOPS_H
 
+#include "vector_softmax.h"
+#include "vector_state_space.h"
 #include "vector_steps.h"
 #include "vector_sweep.h"
 
@@ -18,9 +20,17 @@ const lmd_vector_table LMD_VECTOR_TABLE = {
     .total = total,
     .exponentials = exponentials,
     .largest = largest,
+    .soften = soften,
+    .carry = carry,
     .rms_norm = rms_norm,
+    .layer_norm = layer_norm,
     .rotate = rotate,
-    .silu_gate = silu_gate,
+    .activate = {[LMD_SILU] = activate_silu,
+                 [LMD_GELU] = activate_gelu,
+                 [LMD_GELU_TANH] = activate_gelu_tanh,
+                 [LMD_RELU] = activate_relu},
+    .convolve = convolve,
+    .selective_scan = selective_scan,
     .add = add,
     .multiply = multiply,
 };

@@ -241,6 +241,28 @@ static void test_long_word(void **state)
     lmd_token_close(tokenizer);
 }
 
+/* A regular expression that would try 2^60 ways to divide a word gives up soon. */
+static void test_exploding_regex(void **state)
+{
+    (void)state;
+    char path[CASE_PATH];
+    write_tokenizer(path, "{" MODEL ",\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":"
+                          "{\"Regex\":\"(a+)+$\"},\"behavior\":\"Isolated\"}}");
+    lmd_tokenizer *const tokenizer = open_tokenizer(path);
+    lmd_encoder *const encoder = lmd_token_new_encoder(tokenizer);
+    char word[61];
+    memset(word, 'a', sizeof word);
+    lmd_ids ids = {0};
+    assert_int_equal(lmd_token_encode(encoder, word, sizeof word, &ids, NULL), LMD_OK);
+    word[60] = 'b';
+    assert_int_equal(lmd_token_encode(encoder, word, sizeof word, &ids, NULL),
+                     LMD_RESOURCE);
+    assert_non_null(strstr(lmd_status_message(), "gives up"));
+    lmd_ids_clear(&ids);
+    lmd_token_free_encoder(encoder);
+    lmd_token_close(tokenizer);
+}
+
 int main(void)
 {
 #define IN_FOLDER(test)                                                                  \
@@ -254,6 +276,7 @@ int main(void)
         IN_FOLDER(test_special_strings_are_counted),
         IN_FOLDER(test_ill_formed_text_is_refused),
         IN_FOLDER(test_long_word),
+        IN_FOLDER(test_exploding_regex),
     };
 #undef IN_FOLDER
     return cmocka_run_group_tests(tests, NULL, NULL);
