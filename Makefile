@@ -3,6 +3,7 @@
 #   CC=clang make             another compiler
 #   MPICC=mpicc.mpich make    another MPI
 #   make WERROR=1             warnings are errors, as in CI
+#   make HARDEN=0             without the checks that make damage harder to exploit
 #   make BUILD=build-x        another build folder
 
 CC       ?= gcc
@@ -19,6 +20,7 @@ VERSION  := $(shell cat VERSION)
 REVISION := $(shell git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)
 SUDO     := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 Q        := $(if $(V),,@)
+comma    := ,
 
 ROOMS := base kernel weights parallel token corpus model lens metric job engine output app
 
@@ -40,9 +42,15 @@ WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wco
     -Wdouble-promotion -Wvla -Wundef -Wwrite-strings -Wcast-qual $(if $(WERROR),-Werror)
 OPTIMISE ?= -O3 -g
 SANITIZE ?=
+# SECURITY.md says what these cost. Sanitizers have checks of their own, which FORTIFY's would
+# hide, and FORTIFY does nothing without optimisation but warn.
+HARDEN   ?= 1
+harden_fortify := $(if $(SANITIZE)$(filter -O0,$(OPTIMISE)),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
+HARDEN_CFLAGS := $(if $(filter-out 0,$(HARDEN)),$(harden_fortify) -fstack-protector-strong -fPIE)
+HARDEN_LDFLAGS := $(if $(filter-out 0,$(HARDEN)),-pie -Wl$(comma)-z$(comma)relro$(comma)-z$(comma)now)
 # No contraction: a multiply-add fused by one compiler and not by another would change bits.
 BASE_CFLAGS := -std=c11 -pedantic -D_GNU_SOURCE -ffp-contract=off $(OPTIMISE) $(SANITIZE) \
-    $(WARNINGS) -pthread -Iinclude -MMD -MP
+    $(HARDEN_CFLAGS) $(WARNINGS) -pthread -Iinclude -MMD -MP
 PACKAGE_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(PACKAGES))
 PACKAGE_LIBS = $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -lm
 CFLAGS_ALL = $(BASE_CFLAGS) $(PACKAGE_CFLAGS) $(CFLAGS)
@@ -91,7 +99,7 @@ deps-lint:
 
 $(BUILD)/lmdepth: $(app_objects) $(mpi_library) $(core_library)
 	@echo "  link $@"
-	$(Q)$(MPICC) $(SANITIZE) -pthread -o $@ $(app_objects) $(mpi_library) $(core_library) $(PACKAGE_LIBS) $(LDFLAGS)
+	$(Q)$(MPICC) $(SANITIZE) $(HARDEN_LDFLAGS) -pthread -o $@ $(app_objects) $(mpi_library) $(core_library) $(PACKAGE_LIBS) $(LDFLAGS)
 
 $(core_library): $(core_objects)
 	$(Q)rm -f $@ && ar rcs $@ $^

@@ -177,6 +177,10 @@ void lmd_spool_write_index(const lmd_spool *spool, const char *fingerprint,
                            lmd_text *out);
 lmd_status lmd_spool_read_index(lmd_spool **out, const void *bytes, size_t n_bytes,
                                 const char *folder, lmd_text *fingerprint);
+
+/* Is it what this policy gives: its vocabulary, and no pack longer than pack_tokens?
+ * Whoever has room for that alone asks before the packs are read. LMD_INPUT. */
+lmd_status lmd_spool_check(const lmd_spool *spool, const lmd_policy *policy);
 void lmd_spool_close(lmd_spool *spool); /* accepts NULL */
 
 int lmd_spool_groups(const lmd_spool *spool);

@@ -7,6 +7,7 @@
 #include <assert.h>            /* assert */
 #include <stdio.h>             /* fopen */
 #include <string.h>            /* memcmp */
+#include <sys/stat.h>          /* stat */
 #include <lmdepth/base/file.h> /* lmd_file_exists */
 #include <lmdepth/base/text.h> /* lmd_text */
 #include <lmdepth/output.h>
@@ -33,19 +34,9 @@ lmd_status lmd_netcdf_check(int code, lmd_status failure, const char *path,
 
 /* ---- opening ---- */
 
-lmd_status lmd_netcdf_open(const char *path, int *ncid)
-{
-    if (!lmd_file_exists(path)) {
-        return lmd_status_set(LMD_USAGE, "%s: no such file", path);
-    }
-    if (!lmd_output_is_result(path)) {
-        return lmd_status_set(LMD_INPUT, "%s: not a NetCDF file", path);
-    }
-    return lmd_netcdf_check(nc_open(path, NC_NOWRITE, ncid), LMD_INPUT, path,
-                            "can't open");
-}
+typedef enum file_kind { FILE_OTHER, FILE_HDF5, FILE_CLASSIC } file_kind;
 
-bool lmd_output_is_result(const char *path)
+static file_kind look_at(const char *path)
 {
     enum { MAGIC = 8 };
     static const unsigned char hdf5[MAGIC] = {0x89, 'H',  'D',  'F',
@@ -53,31 +44,78 @@ bool lmd_output_is_result(const char *path)
     unsigned char start[MAGIC] = {0};
     FILE *file = lmd_file_is_folder(path) ? NULL : fopen(path, "rb");
     if (!file) {
-        return false;
+        return FILE_OTHER;
     }
     const size_t got = fread(start, 1, MAGIC, file);
     (void)fclose(file);
-    const bool is_hdf5 = got == MAGIC && memcmp(start, hdf5, MAGIC) == 0;
+    if (got == MAGIC && memcmp(start, hdf5, MAGIC) == 0) {
+        return FILE_HDF5;
+    }
     const bool is_classic = got >= 4 && memcmp(start, "CDF", 3) == 0 &&
                             (start[3] == 1 || start[3] == 2 || start[3] == 5);
-    return is_hdf5 || is_classic;
+    return is_classic ? FILE_CLASSIC : FILE_OTHER;
 }
 
-static lmd_status read_text(int ncid, const char *path, const char *name, lmd_text *value,
-                            bool *found)
+/* The library trusts the names and numbers of dimensions of a classic file, which it
+ * copies to where their documented largest has room; a result is never one. */
+lmd_status lmd_netcdf_open(const char *path, int *ncid)
+{
+    if (!lmd_file_exists(path)) {
+        return lmd_status_set(LMD_USAGE, "%s: no such file", path);
+    }
+    const file_kind kind = look_at(path);
+    if (kind != FILE_HDF5) {
+        return lmd_status_set(LMD_INPUT,
+                              kind == FILE_CLASSIC
+                                  ? "%s: a classic NetCDF file, not a NetCDF-4 one "
+                                    "(nccopy -k nc4 makes one of it)"
+                                  : "%s: not a NetCDF file",
+                              path);
+    }
+    return lmd_netcdf_check(nc_open(path, NC_NOWRITE, ncid), LMD_INPUT, path,
+                            "can't open");
+}
+
+bool lmd_output_is_result(const char *path)
+{
+    return look_at(path) != FILE_OTHER;
+}
+
+lmd_status lmd_netcdf_attribute(int ncid, const char *path, int id, const char *name,
+                                nc_type *type, size_t *length)
+{
+    size_t size = 0;
+    struct stat info;
+    LMD_TRY(lmd_netcdf_check(nc_inq_att(ncid, id, name, type, length), LMD_INPUT, path,
+                             name));
+    LMD_TRY(
+        lmd_netcdf_check(nc_inq_type(ncid, *type, NULL, &size), LMD_INPUT, path, name));
+    const size_t room =
+        stat(path, &info) == 0 && info.st_size > 0 ? (size_t)info.st_size : 0;
+    if (size == 0 || *length > room / size) {
+        return lmd_status_set(LMD_INPUT,
+                              "%s: attribute %s: damaged: %zu values can't be "
+                              "in a file of %zu bytes",
+                              path, name, *length, room);
+    }
+    return LMD_OK;
+}
+
+lmd_status lmd_netcdf_read_text(int ncid, const char *path, int id, const char *name,
+                                lmd_text *value, bool *is_text)
 {
     nc_type type = NC_NAT;
     size_t length = 0;
-    const int code = nc_inq_att(ncid, NC_GLOBAL, name, &type, &length);
-    *found = code == NC_NOERR && type == NC_CHAR;
-    if (code == NC_ENOTATT || (code == NC_NOERR && type != NC_CHAR)) {
+    *is_text = false;
+    LMD_TRY(lmd_netcdf_attribute(ncid, path, id, name, &type, &length));
+    if (type != NC_CHAR) {
         return LMD_OK;
     }
-    LMD_TRY(lmd_netcdf_check(code, LMD_INPUT, path, name));
     char *end = lmd_text_reserve(value, length);
-    LMD_TRY(lmd_netcdf_check(nc_get_att_text(ncid, NC_GLOBAL, name, end), LMD_INPUT, path,
-                             name));
+    LMD_TRY(
+        lmd_netcdf_check(nc_get_att_text(ncid, id, name, end), LMD_INPUT, path, name));
     value->size += length;
+    *is_text = true;
     return LMD_OK;
 }
 
@@ -87,7 +125,10 @@ lmd_status lmd_output_read_attribute(const char *path, const char *name, lmd_tex
     int ncid = 0;
     *found = false;
     LMD_TRY(lmd_netcdf_open(path, &ncid));
-    const lmd_status status = read_text(ncid, path, name, value, found);
+    const lmd_status status =
+        nc_inq_attid(ncid, NC_GLOBAL, name, NULL) == NC_NOERR
+            ? lmd_netcdf_read_text(ncid, path, NC_GLOBAL, name, value, found)
+            : LMD_OK;
     (void)nc_close(ncid); // opened to read: there is nothing left to lose
     return status;
 }

@@ -6,6 +6,7 @@
 #include <stddef.h>              /* size_t */
 #include <netcdf.h>              /* nc_type, NC_MAX_VAR_DIMS */
 #include <lmdepth/base/status.h> /* lmd_status */
+#include <lmdepth/base/text.h>   /* lmd_text */
 
 /* LMD_OK for NC_NOERR; else `failure` with "<path>: <what>: <NetCDF's words>". */
 lmd_status lmd_netcdf_check(int code, lmd_status failure, const char *path,
@@ -13,6 +14,16 @@ lmd_status lmd_netcdf_check(int code, lmd_status failure, const char *path,
 
 /* Opens to read. LMD_USAGE: no such file; LMD_INPUT: not a NetCDF file. Never a URL. */
 lmd_status lmd_netcdf_open(const char *path, int *ncid);
+
+/* Values of an attribute; LMD_INPUT when its bytes could not all be in the file, so that
+ * memory can be asked for. Attributes are never compressed. */
+lmd_status lmd_netcdf_attribute(int ncid, const char *path, int id, const char *name,
+                                nc_type *type, size_t *length);
+
+/* Appends an attribute of type NC_CHAR; *is_text false and nothing appended when it is of
+ * another type. */
+lmd_status lmd_netcdf_read_text(int ncid, const char *path, int id, const char *name,
+                                lmd_text *value, bool *is_text);
 
 /* A walk over an array in pieces of at most `limit` cells, in the order of storage.
  *

@@ -459,6 +459,85 @@ static void test_foreign_files(void **state)
     lmd_text_clear(&differences);
 }
 
+/* ---- files of strangers ---- */
+
+static void expect_no_show(const char *name, const char *part)
+{
+    lmd_text out = {0};
+    assert_int_equal(lmd_output_show(path_of(name), true, &out), LMD_INPUT);
+    if (!strstr(lmd_status_message(), part)) {
+        fail_msg("'%s' is not in '%s'", part, lmd_status_message());
+    }
+    lmd_text_clear(&out);
+}
+
+static void test_classic_files_are_refused(void **state)
+{
+    (void)state;
+    int ncid = 0;
+    bool found = true;
+    lmd_text value = {0};
+    assert_int_equal(nc_create(path_of("classic.nc"), NC_CLOBBER, &ncid), NC_NOERR);
+    assert_int_equal(nc_put_att_text(ncid, NC_GLOBAL, "title", 1, "t"), NC_NOERR);
+    assert_int_equal(nc_close(ncid), NC_NOERR);
+    assert_true(lmd_output_is_result(path_of("classic.nc")));
+    expect_no_show("classic.nc", "nccopy");
+    assert_int_equal(
+        lmd_output_read_attribute(path_of("classic.nc"), "title", &value, &found),
+        LMD_INPUT);
+    assert_false(found);
+}
+
+/* A few kilobytes that claim more than any memory. */
+static void write_claim(const char *name, const char *variable, size_t rows, size_t width)
+{
+    int ncid = 0, dims[2], id = 0;
+    const size_t chunk[2] = {1, 1};
+    assert_int_equal(nc_create(path_of(name), NC_NETCDF4, &ncid), NC_NOERR);
+    assert_int_equal(nc_def_dim(ncid, "rows", rows, &dims[0]), NC_NOERR);
+    assert_int_equal(nc_def_dim(ncid, "width", width, &dims[1]), NC_NOERR);
+    const bool is_text = strstr(variable, "_name") != NULL;
+    assert_int_equal(
+        nc_def_var(ncid, variable, is_text ? NC_CHAR : NC_INT64, 2, dims, &id), NC_NOERR);
+    assert_int_equal(nc_def_var_chunking(ncid, id, NC_CHUNKED, chunk), NC_NOERR);
+    assert_int_equal(nc_def_var(ncid, "fate", NC_INT, 1, dims, &id), NC_NOERR);
+    assert_int_equal(nc_def_var_chunking(ncid, id, NC_CHUNKED, chunk), NC_NOERR);
+    assert_int_equal(nc_put_att_text(ncid, id, "flag_meanings", 1, "u"), NC_NOERR);
+    assert_int_equal(nc_close(ncid), NC_NOERR);
+}
+
+static void test_claims_of_size_are_refused(void **state)
+{
+    (void)state;
+    static const char *const variables[] = {"group_name", "lens_name", "record_count",
+                                            "position_count"};
+    const size_t large = (size_t)1 << 40;
+    for (size_t i = 0; i < sizeof variables / sizeof variables[0]; i++) {
+        write_claim("claim.nc", variables[i], large, 1);
+        expect_no_show("claim.nc", "can't be shown");
+        write_claim("claim.nc", variables[i], 1, large);
+        expect_no_show("claim.nc", "can't be shown");
+        write_claim("claim.nc", variables[i], 1 << 16, 1 << 16);
+        expect_no_show("claim.nc", "can't be shown");
+    }
+}
+
+static void test_show_says_nothing_to_the_terminal(void **state)
+{
+    (void)state;
+    int ncid = 0;
+    lmd_text out = {0};
+    assert_int_equal(nc_create(path_of("escape.nc"), NC_NETCDF4, &ncid), NC_NOERR);
+    assert_int_equal(nc_put_att_text(ncid, NC_GLOBAL, "title", 5, "a\x1b[2J"), NC_NOERR);
+    assert_int_equal(nc_close(ncid), NC_NOERR);
+    assert_int_equal(lmd_output_show(path_of("escape.nc"), false, &out), LMD_OK);
+    assert_non_null(strstr(out.bytes, "title       a?[2J"));
+    lmd_text_clear(&out);
+    assert_int_equal(lmd_output_show(path_of("escape.nc"), true, &out), LMD_OK);
+    assert_non_null(strstr(out.bytes, "a\\u001b[2J"));
+    lmd_text_clear(&out);
+}
+
 /* ---- show ---- */
 
 static void test_show_on_a_screen(void **state)
@@ -629,6 +708,9 @@ int main(int n_arguments, char **arguments)
         cmocka_unit_test(test_differences_of_structure_are_found),
         cmocka_unit_test(test_differences_of_attributes_are_found),
         cmocka_unit_test(test_foreign_files),
+        cmocka_unit_test(test_classic_files_are_refused),
+        cmocka_unit_test(test_claims_of_size_are_refused),
+        cmocka_unit_test(test_show_says_nothing_to_the_terminal),
         cmocka_unit_test(test_show_on_a_screen),
         cmocka_unit_test(test_show_as_json),
         cmocka_unit_test(test_write_where_it_is_not_possible),
