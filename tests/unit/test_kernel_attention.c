@@ -108,6 +108,19 @@ static void attention_is_right(void **state)
     }
 }
 
+/* More prompts than fit a block, and one in their midst that needs several. */
+static void short_prompts_are_right(void **state)
+{
+    (void)state;
+    static const int heads[3] = {2, 1, 6};
+    int32_t many[303] = {0};
+    for (int p = 0; p < 302; p++) {
+        many[p + 1] = many[p] + (p == 200 ? 300 : p % 3);
+    }
+    check_pack(heads, 0, many, 302);
+    check_pack(heads, 2, many, 302);
+}
+
 static void windows_are_right(void **state)
 {
     (void)state;
@@ -202,6 +215,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(attention_is_right),
+        cmocka_unit_test(short_prompts_are_right),
         cmocka_unit_test(windows_are_right),
         cmocka_unit_test(a_wide_window_is_none),
         cmocka_unit_test(a_prompt_alone_has_the_bits_it_has_in_a_pack),
