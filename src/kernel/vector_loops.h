@@ -7,6 +7,7 @@
 #ifndef VECTOR_LOOPS_H
 #define VECTOR_LOOPS_H
 
+#include "vector_softmax.h"
 #include "vector_state_space.h"
 #include "vector_steps.h"
 #include "vector_sweep.h"
@@ -18,7 +19,8 @@ const lmd_vector_table LMD_VECTOR_TABLE = {
     .sums = {{sums_plain, sums_cross}, {sums_entropy, sums_both}},
     .total = total,
     .exponentials = exponentials,
-    .largest = largest,
+    .soften = soften,
+    .carry = carry,
     .rms_norm = rms_norm,
     .layer_norm = layer_norm,
     .rotate = rotate,

@@ -13,13 +13,12 @@
 /* Columns that the loops over logits take at a time: rows of logits are padded to it. */
 enum { LMD_LANES = 16 };
 
-/* out (M, 16) = a (M, C) b (C, 16), added to out if `add`. Strides in floats. */
+/* out (M, 16) = a (M, C) b (C, 16). Strides in floats. */
 typedef struct lmd_panel {
     float *out;
     const float *a, *b;
     size_t out_stride, a_stride, b_stride;
     int M, C;
-    bool add;
 } lmd_panel;
 
 /* The first pass over a tile's row of logits. */
@@ -46,6 +45,19 @@ typedef struct lmd_sums {
 } lmd_sums;
 
 typedef void lmd_sums_loop(const lmd_sums_task *task, lmd_sums *out);
+
+/* The running softmax of 32 queries over a block of keys. Query i sees keys
+ * [from + i, to + i) of it, maybe none. */
+typedef struct lmd_softening {
+    float *
+        scores; /* (n, 32): of keys; becomes their exponentials, 0 for what is not seen */
+    int n, from, to;
+    float *largest; /* (32) scores so far, from -INFINITY; becomes that with this block */
+    float *weights; /* (32) sums of exponentials; the same */
+    float *factors; /* (32) out: what earlier sums are to be multiplied by */
+} lmd_softening;
+
+enum { LMD_SOFTEN_QUERIES = 32 };
 
 /* One prompt position's rotary pairs. */
 typedef struct lmd_pairs {
@@ -100,8 +112,10 @@ typedef struct lmd_vector_table {
     void (*exponentials)(float *out, const float *in, int n, float reference,
                          float scale);
 
-    /* The largest of x (n), NaN aside; n a multiple of LMD_LANES. */
-    float (*largest)(const float *x, int n);
+    void (*soften)(const lmd_softening *softening);
+
+    /* sums (C, 32) = sums * factors (32) + fresh (C, 32). */
+    void (*carry)(float *sums, const float *fresh, const float *factors, int C);
 
     void (*rms_norm)(float *out, const float *in, const float *weight, double eps, int C);
 
