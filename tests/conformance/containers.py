@@ -21,7 +21,7 @@ PREFIX = {
     "mamba": "backbone.",
 }
 
-# ---- half floats ----
+# ---- types: values that a type holds, and its bytes ----
 
 
 def bf16_bits(values):
@@ -35,11 +35,29 @@ def round_to(values, dtype):
         return values.astype(numpy.float16).astype(numpy.float32)
     if dtype == "bf16":
         return (bf16_bits(values).astype(numpy.uint32) << 16).view(numpy.float32)
+    if dtype == "q8_0" and can_be_q8(values):
+        numbers, scales = quantised(values)
+        return (numbers * scales.astype(numpy.float32)).reshape(values.shape)
     return values
+
+
+def can_be_q8(values):
+    return values.ndim == 2 and values.shape[1] % 32 == 0
+
+
+def quantised(values):
+    """(numbers, scales) of blocks of 32. Of values that are so already, the same again."""
+    blocks = values.reshape(-1, 32)
+    scales = (numpy.abs(blocks).max(axis=1, keepdims=True) / 127).astype(numpy.float16)
+    return numpy.rint(blocks / scales.astype(numpy.float32)), scales
 
 
 def stored(values, dtype):
     """As bytes of that type."""
+    if dtype == "q8_0":
+        numbers, scales = quantised(values)
+        both = (scales.view(numpy.uint8), numbers.astype(numpy.int8).view(numpy.uint8))
+        return numpy.concatenate(both, axis=1).tobytes()
     if dtype == "bf16":
         return bf16_bits(values).astype("<u2").tobytes()
     return values.astype("<f2" if dtype == "f16" else "<f4").tobytes()
@@ -47,7 +65,7 @@ def stored(values, dtype):
 
 # ---- config.json ----
 
-TORCH_NAMES = {"f32": "float32", "f16": "float16", "bf16": "bfloat16"}
+TORCH_NAMES = {"f32": "float32", "f16": "float16", "bf16": "bfloat16", "q8_0": "float32"}
 
 
 def rope_parameters(config):
@@ -193,7 +211,8 @@ def write_shards(folder, stem, end, tensors, dtype, write):
 # ---- GGUF: keys and tensors as llama.cpp's converter names and orders them ----
 
 U32, F32, BOOL, STRING = 4, 6, 7, 8
-TYPES = {"f32": 0, "f16": 1, "bf16": 30}
+TYPES = {"f32": 0, "f16": 1, "q8_0": 8, "bf16": 30}
+FILE_TYPES = {"f32": 0, "f16": 1, "q8_0": 7, "bf16": 32}
 ALWAYS_F32 = ("position_embd.weight", "ssm_conv1d.weight")
 
 LLAMA_NAMES = {
@@ -277,7 +296,8 @@ def gguf_values(row, name, values):
     if row.family in ("llama", "mistral") and ".q_proj." in name:
         return pair_neighbours(values, config["num_attention_heads"])
     if row.family in ("llama", "mistral") and ".k_proj." in name:
-        return pair_neighbours(values, config["num_key_value_heads"])
+        heads = config["num_attention_heads"]
+        return pair_neighbours(values, config.get("num_key_value_heads", heads))
     if row.family == "gpt2" and values.ndim == 2 and ".h." in name:
         return values.T
     if row.family == "gpt_neox" and "query_key_value" in name:
@@ -301,8 +321,9 @@ def attention_keys(config):
     yield "embedding_length", U32, config["hidden_size"]
     yield "feed_forward_length", U32, config["intermediate_size"]
     yield "attention.head_count", U32, heads
-    yield "attention.head_count_kv", U32, config["num_key_value_heads"]
-    yield "rope.freq_base", F32, config["rope_theta"]
+    yield "attention.head_count_kv", U32, config.get("num_key_value_heads", heads)
+    if "rope_theta" in config:
+        yield "rope.freq_base", F32, config["rope_theta"]
     yield "attention.layer_norm_rms_epsilon", F32, config["rms_norm_eps"]
     if "head_dim" in config:
         yield "attention.key_length", U32, size
@@ -368,9 +389,7 @@ def rope_factors(config):
             scaling["high_freq_factor"] - scaling["low_freq_factor"]
         )
         between = 1 / ((1 - smooth) / scaling["factor"] + smooth)
-        factors.append(
-            1 if length < high else scaling["factor"] if length > low else between
-        )
+        factors.append(1 if length < high else scaling["factor"] if length > low else between)
     return numpy.array(factors, numpy.float32)
 
 
@@ -403,8 +422,10 @@ def gguf_tensors(row, tensors):
     found = {}
     for name, values in tensors.items():
         ours = gguf_name(row, name)
+        values = gguf_values(row, name, values)
         is_f32 = values.ndim == 1 or ours.endswith(ALWAYS_F32) or not ours.endswith(".weight")
-        found[ours] = (gguf_values(row, name, values), "f32" if is_f32 else row.dtype)
+        is_f32 = is_f32 or (row.dtype == "q8_0" and not can_be_q8(values))
+        found[ours] = (values, "f32" if is_f32 else row.dtype)
     if (row.config().get("rope_scaling") or {}).get("rope_type") == "llama3":
         found["rope_freqs.weight"] = (rope_factors(row.config()), "f32")
     return found
@@ -416,7 +437,7 @@ def gguf_keys(row):
         ("general.architecture", STRING, architecture),
         ("general.type", STRING, "model"),
         ("general.name", STRING, row.name),
-        ("general.file_type", U32, {"f32": 0, "f16": 1, "bf16": 32}[row.dtype]),
+        ("general.file_type", U32, FILE_TYPES[row.dtype]),
         ("general.quantization_version", U32, 2),
     ]
     of_family = KEYS.get(row.family, attention_keys)(row.config())
@@ -447,6 +468,7 @@ def write_gguf_split(folder, row, tensors):
 def write(folder, row, tensors, container):
     """Writes a model into `folder`, which is there; the path that a user would name."""
     named = hugging_face_names(row, tensors)
+    dtype = "f32" if row.dtype == "q8_0" else row.dtype
     if container == "gguf":
         write_gguf(folder / "model.gguf", row, tensors)
         return folder / "model.gguf"
@@ -455,12 +477,12 @@ def write(folder, row, tensors, container):
         return folder
     write_config(folder, row)
     if container == "safetensors":
-        write_safetensors(folder / "model.safetensors", named, row.dtype)
+        write_safetensors(folder / "model.safetensors", named, dtype)
     elif container == "shards":
-        write_shards(folder, "model", ".safetensors", named, row.dtype, write_safetensors)
+        write_shards(folder, "model", ".safetensors", named, dtype, write_safetensors)
     elif container == "torch":
-        write_torch(folder / "pytorch_model.bin", named, row.dtype)
+        write_torch(folder / "pytorch_model.bin", named, dtype)
     else:
         assert container == "torch-shards", container
-        write_shards(folder, "pytorch_model", ".bin", named, row.dtype, write_torch)
+        write_shards(folder, "pytorch_model", ".bin", named, dtype, write_torch)
     return folder

@@ -3,15 +3,17 @@
 
     run.py [--lmdepth PROGRAM] [--scratch FOLDER] [--only TEXT]
 
-For each row: `lmdepth verify` of the model in every container the row names; the row's job, its
-counters held as tests/reference/compare_job.py says; for some, the same job with one prompt a
-pack, every variable equal. Then what must be refused: exit 3, key and value named. One line a
-row with the largest errors relative to a row's root mean square; the closing line counts rows.
+For each row: `lmdepth verify` of the model in every container the row names; that it does not
+pass without any one of the row's switches; the row's job, its counters held as
+tests/reference/compare_job.py says; for some, the same job with one prompt a pack, every
+variable equal. Then what must be refused: exit 3, key and value named. One line a row with the
+largest errors relative to a row's root mean square; the closing line counts rows.
 Needs numpy and netCDF4; no torch.
 """
 
 import argparse
 import concurrent.futures
+import dataclasses
 import json
 import os
 import pathlib
@@ -30,8 +32,8 @@ import weights
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "reference"), str(HERE.parent / "python")]
 
-import compare_job  # noqa: E402
-from make_tiny_model import tokenizer  # noqa: E402
+import compare_job
+from make_tiny_model import tokenizer
 
 DATA = HERE / "data"
 TOLERANCE = "1e-4"
@@ -83,6 +85,19 @@ def verify(program, row, tensors, container, scratch):
     return max(errors.values()), logits
 
 
+def check_switches(program, row, tensors, scratch):
+    """The reference does depend on each switch: without it the same weights don't meet it."""
+    for key in row.changes:
+        changes = {name: value for name, value in row.changes.items() if name != key}
+        other = dataclasses.replace(row, changes=changes)
+        folder = fresh(scratch / "without")
+        containers.write(folder, other, tensors, "safetensors")
+        reference = DATA / row.name / "reference.safetensors"
+        done = call(program, "verify", "--threads", 1, "--rtol", TOLERANCE, folder, reference)
+        if (done.returncode == 0) != (key in row.neutral) or done.returncode not in (0, 1, 3):
+            raise Wrong(f"without {key}: exit {done.returncode}\n{done.stdout}{done.stderr}")
+
+
 def add_tokenizer(folder):
     (folder / "tokenizer.json").write_text(json.dumps(tokenizer()))
     (folder / "tokenizer_config.json").write_text(json.dumps({"bos_token": "<bos>"}))
@@ -100,7 +115,7 @@ def run_job(program, row, model, scratch, name, pack):
 
 def check_counters(program, row, scratch):
     """What the line says of them."""
-    model = scratch / row.containers[0]
+    model = scratch / "safetensors"
     if row.is_text:
         add_tokenizer(model)
     result = run_job(program, row, model, scratch, "job", jobs.PACK)
@@ -127,6 +142,7 @@ def check_row(program, row, scratch):
     tensors = weights.make(row)
     worst = [verify(program, row, tensors, container, folder) for container in row.containers]
     states, logits = (max(errors) for errors in zip(*worst, strict=True))
+    check_switches(program, row, tensors, folder)
     said = check_counters(program, row, folder)
     if row.containers != ("safetensors",):
         said += ", " + " ".join(row.containers)

@@ -19,7 +19,8 @@ class Row:
     family: str  # model_type
     changes: dict = dataclasses.field(default_factory=dict)
     form: int = 4  # of config.json: as transformers 4 or 5 writes it
-    dtype: str = "f32"  # values are such as this type holds: f32, f16, bf16
+    neutral: tuple = ()  # switches that change no number, here or in this prompt; others must
+    dtype: str = "f32"  # values are such as this type holds: f32, f16, bf16, q8_0
     containers: tuple = ("safetensors",)  # see containers.py
     is_bare: bool = False  # tensor names lack the family's prefix
     is_text: bool = False  # the job's corpus is text, through a byte-level tokenizer
@@ -186,7 +187,7 @@ ROWS = [
     # ---- gpt2 ----
     Row("gpt2-plain", "gpt2", containers=EVERY_CONTAINER, is_packed=True),
     Row("gpt2-text", "gpt2", is_text=True, form=5),
-    Row("gpt2-gelu", "gpt2", {"activation_function": "gelu", "layer_norm_epsilon": 1e-3}),
+    Row("gpt2-gelu", "gpt2", {"activation_function": "gelu", "layer_norm_epsilon": 1e-3}, length=48),
     Row("gpt2-relu", "gpt2", {"activation_function": "relu", "n_inner": 67}),
     Row("gpt2-silu", "gpt2", {"activation_function": "silu"}, is_bare=True),
     Row("gpt2-by-block", "gpt2", {"scale_attn_by_inverse_layer_idx": True}),
@@ -194,6 +195,10 @@ ROWS = [
     Row("gpt2-untied", "gpt2", {"tie_word_embeddings": False}, containers=("safetensors", "gguf")),
     Row("gpt2-f16", "gpt2", dtype="f16", containers=HALF_CONTAINERS),
     Row("gpt2-bf16", "gpt2", dtype="bf16", containers=HALF_CONTAINERS),
+    Row("gpt2-q8", "gpt2", {"n_embd": 64, "n_head": 4}, dtype="q8_0", containers=("gguf", "safetensors")),
+    Row("gpt2-long", "gpt2",
+        {"n_embd": 132, "n_head": 4, "n_positions": 256, "n_ctx": 256, "n_layer": 2},
+        neutral=("n_ctx",), length=256, dtype="bf16"),
     # ---- gptneox ----
     Row("gptneox-plain", "gpt_neox", containers=EVERY_CONTAINER, is_packed=True),
     Row("gptneox-text", "gpt_neox", is_text=True, form=5),
@@ -209,19 +214,28 @@ ROWS = [
     Row("gptneox-linear-rope", "gpt_neox", {"rope_scaling": {"type": "linear", "factor": 2.5}}),
     Row("gptneox-f16", "gpt_neox", dtype="f16", containers=HALF_CONTAINERS),
     Row("gptneox-bf16", "gpt_neox", dtype="bf16", containers=HALF_CONTAINERS),
+    Row("gptneox-q8", "gpt_neox",
+        {"hidden_size": 64, "num_attention_heads": 4, "intermediate_size": 96},
+        dtype="q8_0", containers=("gguf", "safetensors")),
+    Row("gptneox-long", "gpt_neox",
+        {"hidden_size": 132, "num_attention_heads": 3, "max_position_embeddings": 256,
+         "intermediate_size": 203, "num_hidden_layers": 2, "rotary_pct": 0.5}, length=211),
     # ---- llama ----
     Row("llama-grouped", "llama", containers=EVERY_CONTAINER, is_packed=True),
     Row("llama-text", "llama", is_text=True, form=5),
     Row("llama-all-heads", "llama",
         {"num_key_value_heads": DROP, "head_dim": DROP, "hidden_size": 48, "mlp_bias": DROP,
-         "attention_bias": DROP, "rope_scaling": DROP, "rope_theta": DROP}),
+         "attention_bias": DROP, "rope_scaling": DROP, "rope_theta": DROP},
+        neutral=("mlp_bias", "attention_bias", "rope_scaling", "rope_theta"),
+        containers=("safetensors", "gguf")),
     Row("llama-one-key", "llama", {"num_key_value_heads": 1, "rope_theta": 500000.0}),
     Row("llama-linear-rope", "llama", {"rope_scaling": {"type": "linear", "factor": 2.0}},
         containers=("safetensors", "gguf")),
     Row("llama-llama3-rope", "llama", {"rope_scaling": LLAMA3_ROPE, "rope_theta": 500000.0},
         containers=("safetensors", "gguf")),
     Row("llama-llama3-rope-5", "llama", {"rope_scaling": LLAMA3_ROPE}, form=5),
-    Row("llama-dynamic-rope", "llama", {"rope_scaling": {"type": "dynamic", "factor": 2.0}}),
+    Row("llama-dynamic-rope", "llama", {"rope_scaling": {"type": "dynamic", "factor": 2.0}},
+        neutral=("rope_scaling",)),
     Row("llama-attention-bias", "llama", {"attention_bias": True}),
     Row("llama-mlp-bias", "llama", {"mlp_bias": True, "hidden_act": "gelu"}),
     Row("llama-tied", "llama", {"tie_word_embeddings": True}, containers=("safetensors", "gguf")),
@@ -230,24 +244,38 @@ ROWS = [
     Row("llama-f16", "llama", dtype="f16", containers=HALF_CONTAINERS),
     Row("llama-bf16", "llama", dtype="bf16",
         containers=(*HALF_CONTAINERS, "shards", "torch-shards")),
+    Row("llama-q8", "llama",
+        {"hidden_size": 64, "num_attention_heads": 4, "head_dim": 24, "intermediate_size": 96},
+        dtype="q8_0", containers=("gguf", "safetensors")),
+    Row("llama-long", "llama",
+        {"hidden_size": 132, "head_dim": 26, "max_position_embeddings": 256,
+         "intermediate_size": 203, "num_hidden_layers": 2}, length=211, dtype="f16"),
     # ---- mistral ----
     Row("mistral-plain", "mistral", containers=("safetensors", "gguf")),
     Row("mistral-window", "mistral", {"sliding_window": 7}, is_packed=True),
     Row("mistral-window-5", "mistral", {"sliding_window": 12}, form=5, dtype="bf16"),
-    Row("mistral-wide-window", "mistral", {"sliding_window": 4096, "head_dim": DROP,
-        "hidden_size": 60}),
+    Row("mistral-wide-window", "mistral",
+        {"sliding_window": 4096, "head_dim": DROP, "hidden_size": 60},
+        neutral=("sliding_window", "head_dim")),
+    Row("mistral-long", "mistral",
+        {"sliding_window": 70, "max_position_embeddings": 256, "num_hidden_layers": 4},
+        length=211),
     Row("mistral-text", "mistral", {"sliding_window": 7}, is_text=True),
     # ---- qwen2 ----
     Row("qwen2-plain", "qwen2", containers=EVERY_CONTAINER, is_packed=True),
     Row("qwen2-tied", "qwen2", {"tie_word_embeddings": True}, containers=("safetensors", "gguf")),
     Row("qwen2-window-unused", "qwen2",
-        {"use_sliding_window": True, "sliding_window": 9, "max_window_layers": BLOCKS}),
+        {"use_sliding_window": True, "sliding_window": 9, "max_window_layers": BLOCKS},
+        neutral=("use_sliding_window", "sliding_window", "max_window_layers")),
     Row("qwen2-window", "qwen2",
         {"use_sliding_window": True, "sliding_window": 9, "max_window_layers": 0}),
     Row("qwen2-window-above", "qwen2",
         {"use_sliding_window": True, "sliding_window": 9, "max_window_layers": 1}),
     Row("qwen2-text", "qwen2", is_text=True, form=5),
     Row("qwen2-bf16", "qwen2", dtype="bf16", containers=HALF_CONTAINERS),
+    Row("qwen2-q8", "qwen2",
+        {"hidden_size": 64, "num_attention_heads": 4, "intermediate_size": 96},
+        dtype="q8_0", containers=("gguf", "safetensors")),
     # ---- qwen3 ----
     Row("qwen3-plain", "qwen3", containers=EVERY_CONTAINER, is_packed=True),
     Row("qwen3-tied", "qwen3", {"tie_word_embeddings": True}, containers=("safetensors", "gguf")),
@@ -256,19 +284,28 @@ ROWS = [
         {"use_sliding_window": True, "sliding_window": 9, "max_window_layers": 2}, form=5),
     Row("qwen3-text", "qwen3", is_text=True, form=5),
     Row("qwen3-bf16", "qwen3", dtype="bf16", containers=HALF_CONTAINERS),
+    Row("qwen3-q8", "qwen3", {"hidden_size": 64, "head_dim": 16, "intermediate_size": 96},
+        dtype="q8_0", containers=("gguf", "safetensors")),
     # ---- mamba ----
     Row("mamba-plain", "mamba", containers=EVERY_CONTAINER, is_packed=True),
     Row("mamba-text", "mamba", is_text=True, form=5),
     Row("mamba-bias", "mamba", {"use_bias": True}),
-    Row("mamba-no-conv-bias", "mamba", {"use_conv_bias": False, "time_step_rank": "auto"}),
+    Row("mamba-no-conv-bias", "mamba", {"use_conv_bias": False, "time_step_rank": "auto"},
+        neutral=("time_step_rank",)),
+    Row("mamba-residual", "mamba", {"residual_in_fp32": False}, neutral=("residual_in_fp32",)),
     Row("mamba-wide-conv", "mamba", {"conv_kernel": 5, "state_size": 3}),
     Row("mamba-narrow-conv", "mamba", {"conv_kernel": 2, "layer_norm_epsilon": 1e-3}),
-    Row("mamba-inner", "mamba", {"intermediate_size": 111, "expand": 3, "time_step_rank": 7}),
+    Row("mamba-inner", "mamba", {"intermediate_size": 111, "expand": 3, "time_step_rank": 7},
+        neutral=("expand",)),
     Row("mamba-untied", "mamba", {"tie_word_embeddings": False},
         containers=("safetensors", "gguf")),
     Row("mamba-one-position", "mamba", length=1),
     Row("mamba-f16", "mamba", dtype="f16", containers=HALF_CONTAINERS),
     Row("mamba-bf16", "mamba", dtype="bf16", containers=HALF_CONTAINERS),
+    Row("mamba-q8", "mamba", {"hidden_size": 32, "intermediate_size": 64}, dtype="q8_0", containers=("gguf", "safetensors")),
+    Row("mamba-long", "mamba",
+        {"hidden_size": 131, "intermediate_size": 262, "state_size": 16, "num_hidden_layers": 2},
+        length=301),
 ]  # fmt: skip
 
 
@@ -283,7 +320,11 @@ class Refusal:
 
 
 def rope(kind, *words, **members):
-    return {"rope_scaling": {"type": kind, "factor": 2.0, **members}}, ("rope_scaling", kind, *words)
+    return {"rope_scaling": {"type": kind, "factor": 2.0, **members}}, (
+        "rope_scaling",
+        kind,
+        *words,
+    )
 
 
 REFUSALS = [

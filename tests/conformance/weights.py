@@ -189,7 +189,12 @@ FAMILIES = {
 def make(row):
     """Name -> values (float32 that row.dtype holds), under Hugging Face's full names."""
     source = Source(row.name)
-    return {
-        name: round_to(spread(source.normal(name, shape)).astype(numpy.float32), row.dtype)
-        for name, shape, spread in FAMILIES[row.family](row.config())
-    }
+    tensors = {}
+    for name, shape, spread in FAMILIES[row.family](row.config()):
+        values = spread(source.normal(name, shape)).astype(numpy.float32)
+        # Blocks of a quantised type lie along what a product sums over.
+        is_turned = row.family == "gpt2" and ".h." in name and values.ndim == 2
+        turned = numpy.ascontiguousarray(values.T) if is_turned else values
+        turned = round_to(turned, row.dtype)
+        tensors[name] = numpy.ascontiguousarray(turned.T) if is_turned else turned
+    return tensors
