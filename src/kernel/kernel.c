@@ -138,7 +138,7 @@ size_t lmd_kernel_scratch_floats(int max_C)
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
         most = steps[i] > most ? steps[i] : most;
     }
-    return most;
+    return (most + LMD_LANES - 1) / LMD_LANES * LMD_LANES; // members' parts are aligned
 }
 
 lmd_kernel *lmd_kernel_new(lmd_team *team, int max_C)

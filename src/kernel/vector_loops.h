@@ -7,6 +7,7 @@
 #ifndef VECTOR_LOOPS_H
 #define VECTOR_LOOPS_H
 
+#include "vector_softmax.h"
 #include "vector_state_space.h"
 #include "vector_steps.h"
 #include "vector_sweep.h"
@@ -19,6 +20,8 @@ const lmd_vector_table LMD_VECTOR_TABLE = {
     .total = total,
     .exponentials = exponentials,
     .largest = largest,
+    .soften = soften,
+    .carry = carry,
     .rms_norm = rms_norm,
     .layer_norm = layer_norm,
     .rotate = rotate,

@@ -46,7 +46,11 @@ static inline vec load_some(const float *p, size_t n)
 
 static inline void store_some(float *p, vec v, size_t n)
 {
-    memcpy(p, &v, n >= WIDTH ? sizeof v : n * sizeof *p);
+    if (n >= WIDTH) {
+        store(p, v);
+    } else {
+        memcpy(p, &v, n * sizeof *p);
+    }
 }
 
 // x - 0, not x + 0, keeps the sign of a zero.
@@ -74,15 +78,27 @@ static inline vec smaller(vec a, vec b)
     return out;
 }
 
+static inline vec magnitude(vec x)
+{
+    return (vec)((ivec)x & 0x7fffffff);
+}
+
 /* Lanes of a where the mask is set, else of b. */
 static inline vec choose(ivec mask, vec a, vec b)
 {
     return (vec)(((ivec)a & mask) | ((ivec)b & ~mask));
 }
 
-static inline vec magnitude(vec x)
+/* The same with a constant, NaN staying NaN. With one, the loops over lanes fall apart in
+ * gcc 12. */
+static inline vec at_least(vec x, float low)
 {
-    return (vec)((ivec)x & 0x7fffffff);
+    return choose(x < low, splat(low), x);
+}
+
+static inline vec at_most(vec x, float high)
+{
+    return choose(x > high, splat(high), x);
 }
 
 /* exp of x <= 88; 0 below -87; NaN stays NaN. */
@@ -90,8 +106,7 @@ static inline vec exponential(vec x)
 {
     const float round_to_int = 12582912.0f; /* 1.5 * 2^23 */
     const ivec is_tiny = x < -87.0f;
-    const vec bounded =
-        larger(splat(-88.0f), x); // the operand that may be NaN comes last
+    const vec bounded = at_least(x, -88.0f);
     const vec shifted = bounded * 1.44269504f + round_to_int;
     const vec n = shifted - round_to_int;
     const vec r = (bounded - n * 0.693359375f) + n * 2.12194440e-4f;
@@ -128,7 +143,7 @@ static inline vec small_exponential(vec x)
 static inline vec decay(vec t)
 {
     const float round_to_int = 12582912.0f; /* 1.5 * 2^23 */
-    const vec bounded = larger(splat(-64.0f), smaller(splat(127.0f), t));
+    const vec bounded = at_least(at_most(t, 127.0f), -64.0f);
     const vec shifted = bounded + round_to_int;
     const vec f = bounded - (shifted - round_to_int);
     vec p = f * 1.326474273e-3f + 9.671512833e-3f;
@@ -149,7 +164,7 @@ static inline vec softplus(vec x)
     vec p = z * 2.801193164e-1f + 2.800181779e-1f;
     p = p * z + 4.002152639e-1f;
     p = p * z + 6.666641630e-1f;
-    return larger(splat(0.0f), x) + (u - s * (u - z * p));
+    return at_least(x, 0.0f) + (u - s * (u - z * p));
 }
 
 /* x / (1 + exp(-z)), z of the sign of x. Nothing overflows for z < 0 as well, where it is
@@ -186,12 +201,12 @@ static inline vec gelu(vec x)
     p = p * t + 1.207983543e-1f;
     p = p * t + 1.196263902e-1f;
     const vec tail = exponential(a * a * -0.5f) * t * p;
-    return larger(splat(0.0f), x) - a * tail;
+    return at_least(x, 0.0f) - a * tail;
 }
 
 static inline vec relu(vec x)
 {
-    return larger(splat(0.0f), x);
+    return at_least(x, 0.0f);
 }
 
 /* The sum of 16 lanes, in fp64, by halves. */

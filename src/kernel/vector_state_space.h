@@ -23,34 +23,11 @@ static void convolve(const lmd_taps *taps)
     }
 }
 
-/* Row t, channels [at, at + left) of the part, at most WIDTH of them. Their states h and
- * A / ln 2 are (n_states, WIDTH). */
-static inline __attribute__((always_inline)) void
-scan_row(const lmd_scan_part *part, size_t t, size_t at, const size_t left)
-{
-    const lmd_selective_scan *scan = part->scan;
-    const size_t c = part->channel + at, N = (size_t)scan->n_states;
-    const size_t row = t * (size_t)scan->width + c;
-    const float *B = scan->B + t * scan->bc_stride, *C = scan->C + t * scan->bc_stride;
-    float *h = part->scratch + 2 * N * at;
-    const float *A = h + N * WIDTH;
-    const vec x = load_some(scan->x + row, left);
-    const vec s = softplus(load_some(scan->delta + row, left) +
-                           load_some(scan->delta_bias + c, left));
-    const vec sx = s * x;
-    vec y = load_some(scan->skip + c, left) * x;
-    for (size_t n = 0; n < N; n++) {
-        const vec state =
-            decay(s * load(A + n * WIDTH)) * load(h + n * WIDTH) + sx * B[n];
-        store(h + n * WIDTH, state);
-        y += state * C[n];
-    }
-    const vec gate = load_some(scan->gate + t * scan->gate_stride + c, left);
-    store_some(part->out + row, y * silu(gate), left);
-}
+enum { SCAN_VECTORS = LMD_SCAN_CHANNELS / WIDTH };
 
 /* Clears the states, and copies A into the order of the walk: in memory its rows may lie
- * a multiple of 4 KB apart, which a first-level cache can't hold many of. */
+ * a multiple of 4 KB apart, which a first-level cache can't hold many of. Scratch has for
+ * each vector of channels its states and its A / ln 2, (n_states, WIDTH) each. */
 static void begin_scan(const lmd_scan_part *part)
 {
     const lmd_selective_scan *scan = part->scan;
@@ -65,17 +42,51 @@ static void begin_scan(const lmd_scan_part *part)
     }
 }
 
+/* Takes the states h of a vector of channels one step s on; returns what is read. */
+static inline vec step_states(const lmd_selective_scan *scan, float *h, size_t t, vec s,
+                              vec x)
+{
+    const size_t N = (size_t)scan->n_states;
+    const float *B = scan->B + t * scan->bc_stride, *C = scan->C + t * scan->bc_stride;
+    const float *A = h + N * WIDTH;
+    const vec sx = s * x;
+    vec y = splat(0.0f);
+    for (size_t n = 0; n < N; n++, h += WIDTH, A += WIDTH) {
+        const vec state = decay(s * load(A)) * load(h) + sx * B[n];
+        store(h, state);
+        y += state * C[n];
+    }
+    return y;
+}
+
+/* The softplus of all channels of a row comes before their states: they are long chains
+ * of dependent steps, which overlap. */
+static void scan_row(const lmd_scan_part *part, size_t t)
+{
+    const lmd_selective_scan *scan = part->scan;
+    const size_t first = part->channel, row = t * (size_t)scan->width + first;
+    const float *gate = scan->gate + t * scan->gate_stride + first;
+    vec s[SCAN_VECTORS];
+    for (size_t at = 0, i = 0; at < part->n; at += WIDTH, i++) {
+        const size_t left = part->n - at;
+        s[i] = softplus(load_some(scan->delta + row + at, left) +
+                        load_some(scan->delta_bias + first + at, left));
+    }
+    for (size_t at = 0, i = 0; at < part->n; at += WIDTH, i++) {
+        const size_t left = part->n - at;
+        const vec x = load_some(scan->x + row + at, left);
+        float *h = part->scratch + 2 * (size_t)scan->n_states * at;
+        const vec y = step_states(scan, h, t, s[i], x) +
+                      load_some(scan->skip + first + at, left) * x;
+        store_some(part->out + row + at, y * silu(load_some(gate + at, left)), left);
+    }
+}
+
 static void selective_scan(const lmd_scan_part *part)
 {
     begin_scan(part);
     for (size_t t = part->first; t < part->end; t++) {
-        size_t at = 0;
-        for (; at + WIDTH <= part->n; at += WIDTH) {
-            scan_row(part, t, at, WIDTH);
-        }
-        if (at < part->n) {
-            scan_row(part, t, at, part->n - at);
-        }
+        scan_row(part, t);
     }
 }
 

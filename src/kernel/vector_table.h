@@ -47,6 +47,19 @@ typedef struct lmd_sums {
 
 typedef void lmd_sums_loop(const lmd_sums_task *task, lmd_sums *out);
 
+/* The running softmax of 32 queries over a block of keys. Query i sees keys
+ * [from + i, to + i) of it, maybe none. */
+typedef struct lmd_softening {
+    float *
+        scores; /* (n, 32): of keys; becomes their exponentials, 0 for what is not seen */
+    int n, from, to;
+    float *largest; /* (32) scores so far, from -INFINITY; becomes that with this block */
+    float *weights; /* (32) sums of exponentials; the same */
+    float *factors; /* (32) out: what earlier sums are to be multiplied by */
+} lmd_softening;
+
+enum { LMD_SOFTEN_QUERIES = 32 };
+
 /* One prompt position's rotary pairs. */
 typedef struct lmd_pairs {
     float *x;                     /* (H, D) */
@@ -102,6 +115,11 @@ typedef struct lmd_vector_table {
 
     /* The largest of x (n), NaN aside; n a multiple of LMD_LANES. */
     float (*largest)(const float *x, int n);
+
+    void (*soften)(const lmd_softening *softening);
+
+    /* sums (C, 32) = sums * factors (32) + fresh (C, 32). */
+    void (*carry)(float *sums, const float *fresh, const float *factors, int C);
 
     void (*rms_norm)(float *out, const float *in, const float *weight, double eps, int C);
 

@@ -486,15 +486,18 @@ static void remark_window(const lmd_config *config, lmd_text *out)
     if (count == 0) {
         return;
     }
-    lmd_text_append_format(out, "attention sees %d tokens in ", window);
+    lmd_text_append_format(out, "attention sees the last %d tokens in ", window);
     if (count < config->N) {
         lmd_text_append_format(out, "%d of %d blocks", count, config->N);
     } else {
         lmd_text_append_string(out, "every block");
     }
-    lmd_text_append_string(out, config->context == 0 || window < config->context
-                                    ? "; longer prompts are allowed\n"
-                                    : ": all of the longest prompt\n");
+    if (window < config->context) {
+        lmd_text_append_format(out, ", fewer than the longest prompt has (%d)\n",
+                               config->context);
+    } else {
+        lmd_text_append_string(out, ", all of the longest prompt\n");
+    }
 }
 
 void lmd_model_remark_gated(const lmd_model *model, lmd_text *out)

@@ -8,6 +8,7 @@
 
 #include <assert.h>              /* assert */
 #include <lmdepth/base/memory.h> /* lmd_memory_new */
+#include <lmdepth/base/text.h>   /* lmd_text */
 #include <math.h>                /* sqrt */
 #include "batch.h"
 
@@ -37,27 +38,14 @@ static const lmd_key json_keys[] = {
 };
 
 static const lmd_key gguf_keys[] = {
-    LMD_ONLY("general.type", "model"),
-    LMD_ONLY("split.count", "0|1"),
-    LMD_ANY("split.*"),
-    LMD_ONLY("gpt2.attention.causal", "true"),
-    LMD_NEED_SIZE("gpt2.embedding_length", d),
-    LMD_NEED_SIZE("gpt2.feed_forward_length", F),
-    LMD_NEED_SIZE("gpt2.block_count", N),
-    LMD_NEED_SIZE("gpt2.attention.head_count", H),
-    LMD_SIZE("gpt2.attention.head_count_kv", K),
-    LMD_SIZE("gpt2.vocab_size", V),
-    LMD_NEED_SIZE("gpt2.context_length", context),
-    LMD_NEED_REAL("gpt2.attention.layer_norm_epsilon", eps),
-    LMD_ID("tokenizer.ggml.bos_token_id", bos),
-    LMD_ANY("tokenizer.ggml.bos_token_id"),
+    LMD_STACKED_GGUF_KEYS("gpt2"),
     {0},
 };
 
 static lmd_status complete(lmd_config *config, const char *path)
 {
     config->F = config->F ? config->F : 4 * config->d;
-    return lmd_stacked_complete(config, path);
+    return lmd_model_complete_stacked(config, path);
 }
 
 /* ---- weights ---- */
@@ -115,10 +103,10 @@ static void bind(lmd_model *model, lmd_arena *arena)
     if (!self->blocks) {
         self->blocks = lmd_memory_new((size_t)config->N, sizeof *self->blocks);
     }
-    lmd_stacked_bind_norm(&self->norm, config->d, arena);
+    lmd_model_bind_norm(&self->norm, config->d, arena);
     self->positions = lmd_model_take(arena, positions, sizeof(float));
     for (int l = 0; l < config->N; l++) {
-        lmd_stacked_bind(&self->blocks[l], model, l, arena);
+        lmd_model_bind_stacked(&self->blocks[l], model, l, arena);
     }
 }
 
@@ -131,7 +119,7 @@ static lmd_status load(lmd_model *model)
     LMD_TRY(lmd_model_load_rows(weights, outer[FINAL_NORM_BIAS], self->norm.bias));
     LMD_TRY(lmd_model_load_rows(weights, outer[POSITIONS], self->positions));
     for (int l = 0; l < model->config.N; l++) {
-        LMD_TRY(lmd_stacked_load(&self->blocks[l], model, l, NULL));
+        LMD_TRY(lmd_model_load_stacked(&self->blocks[l], model, l, NULL));
     }
     return LMD_OK;
 }
@@ -147,7 +135,7 @@ static size_t work_bytes(const lmd_model *model, int T)
 {
     lmd_stacked_pass pass;
     lmd_arena arena = {0};
-    lmd_stacked_take_scratch(&pass, &arena, &model->config, T);
+    lmd_model_take_stacked(&pass, &arena, &model->config, T);
     return arena.used;
 }
 
@@ -181,16 +169,16 @@ static void forward(const lmd_model *model, lmd_kernel *kernel, const lmd_batch 
     const int T = batch->T, d = config->d;
     lmd_stacked_pass pass = {.kernel = kernel, .config = config, .batch = batch};
     lmd_arena arena = {work, 0};
-    lmd_stacked_take_scratch(&pass, &arena, config, T);
+    lmd_model_take_stacked(&pass, &arena, config, T);
 
     embed(self, batch, states);
     for (int l = 0; l < config->N; l++) {
         const lmd_stacked_block *const block = &self->blocks[l];
         const float *const in = states + (size_t)l * (size_t)T * (size_t)d;
         float *const out = states + (size_t)(l + 1) * (size_t)T * (size_t)d;
-        lmd_stacked_attention(&pass, block, in, scale_of(config, l), out);
+        lmd_model_attend_stacked(&pass, block, in, scale_of(config, l), out);
         lmd_kernel_add(kernel, out, out, in, T, d);
-        lmd_stacked_mlp(&pass, block, out, pass.normed);
+        lmd_model_mlp_stacked(&pass, block, out, pass.normed);
         lmd_kernel_add(kernel, out, out, pass.normed, T, d);
     }
 }
@@ -200,6 +188,21 @@ static void final_norm(const lmd_model *model, const float *in, float *out)
     const lmd_stacked_norm *const norm = &((const gpt2 *)model)->norm;
     lmd_kernel_layer_norm_row(out, in, norm->weight, norm->bias, model->config.eps,
                               model->config.d);
+}
+
+static void remarks(const lmd_model *model, lmd_text *out)
+{
+    const lmd_config *const config = &model->config;
+    if (lmd_model_is_gguf(model->weights)) {
+        lmd_text_append_string(out, "GGUF does not name the activation: gelu_new is "
+                                    "taken, and scores divided by sqrt(head size)\n");
+    }
+    if (!config->is_scaled) {
+        lmd_text_append_string(out, "scores are not divided by sqrt(head size)\n");
+    }
+    if (config->is_scaled_by_block) {
+        lmd_text_append_string(out, "scores of block l are divided by l\n");
+    }
 }
 
 /* ---- the row ---- */
@@ -232,6 +235,7 @@ const lmd_family lmd_family_gpt2 = {
     .work_bytes = work_bytes,
     .forward = forward,
     .final_norm = final_norm,
-    .flops = lmd_stacked_flops,
+    .flops = lmd_model_flops_stacked,
+    .remarks = remarks,
     .close = free_blocks,
 };

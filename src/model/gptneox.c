@@ -10,6 +10,7 @@
 #include "stacked_block.h"
 
 #include <lmdepth/base/memory.h> /* lmd_memory_new */
+#include <lmdepth/base/text.h>   /* lmd_text */
 #include <math.h>                /* sqrt */
 #include "batch.h"
 #include "rotary.h"
@@ -48,18 +49,7 @@ static const lmd_key json_keys[] = {
 };
 
 static const lmd_key gguf_keys[] = {
-    LMD_ONLY("general.type", "model"),
-    LMD_ONLY("split.count", "0|1"),
-    LMD_ANY("split.*"),
-    LMD_ONLY("gptneox.attention.causal", "true"),
-    LMD_NEED_SIZE("gptneox.embedding_length", d),
-    LMD_NEED_SIZE("gptneox.feed_forward_length", F),
-    LMD_NEED_SIZE("gptneox.block_count", N),
-    LMD_NEED_SIZE("gptneox.attention.head_count", H),
-    LMD_SIZE("gptneox.attention.head_count_kv", K),
-    LMD_SIZE("gptneox.vocab_size", V),
-    LMD_NEED_SIZE("gptneox.context_length", context),
-    LMD_NEED_REAL("gptneox.attention.layer_norm_epsilon", eps),
+    LMD_STACKED_GGUF_KEYS("gptneox"),
     LMD_NEED_SIZE("gptneox.rope.dimension_count", rotary_D),
     LMD_REAL("gptneox.rope.freq_base", rope_base),
     LMD_WORD("gptneox.rope.scaling.type", rope_kind, lmd_model_gguf_rope_words),
@@ -69,14 +59,12 @@ static const lmd_key gguf_keys[] = {
     LMD_ONLY("gptneox.rope.scaling.attn_factor", "1"),
     LMD_ONLY("gptneox.rope.scale_linear", "1"),
     LMD_NEED_FLAG("gptneox.use_parallel_residual", is_parallel),
-    LMD_ID("tokenizer.ggml.bos_token_id", bos),
-    LMD_ANY("tokenizer.ggml.bos_token_id"),
     {0},
 };
 
 static lmd_status complete(lmd_config *config, const char *path)
 {
-    LMD_TRY(lmd_stacked_complete(config, path));
+    LMD_TRY(lmd_model_complete_stacked(config, path));
     const int D = config->D;
     if (config->rotary_D == 0) {
         config->rotary_D = (int)(D * config->rotary_share);
@@ -149,9 +137,9 @@ static void bind(lmd_model *model, lmd_arena *arena)
     if (!self->blocks) {
         self->blocks = lmd_memory_new((size_t)config->N, sizeof *self->blocks);
     }
-    lmd_stacked_bind_norm(&self->norm, config->d, arena);
+    lmd_model_bind_norm(&self->norm, config->d, arena);
     for (int l = 0; l < config->N; l++) {
-        lmd_stacked_bind(&self->blocks[l], model, l, arena);
+        lmd_model_bind_stacked(&self->blocks[l], model, l, arena);
     }
 }
 
@@ -182,7 +170,7 @@ static lmd_status load(lmd_model *model)
     int32_t *const places = new_places(model);
     lmd_status status = LMD_OK;
     for (int l = 0; l < model->config.N && status == LMD_OK; l++) {
-        status = lmd_stacked_load(&self->blocks[l], model, l, places);
+        status = lmd_model_load_stacked(&self->blocks[l], model, l, places);
     }
     lmd_memory_free(places);
     return status;
@@ -209,7 +197,7 @@ static void take_scratch(gptneox_scratch *scratch, lmd_stacked_pass *pass,
     scratch->frequencies = lmd_model_take(arena, pairs, sizeof(float));
     scratch->cosines = lmd_model_take(arena, (size_t)T * pairs, sizeof(float));
     scratch->sines = lmd_model_take(arena, (size_t)T * pairs, sizeof(float));
-    lmd_stacked_take_scratch(pass, arena, config, T);
+    lmd_model_take_stacked(pass, arena, config, T);
 }
 
 static size_t work_bytes(const lmd_model *model, int T)
@@ -252,14 +240,14 @@ static void forward(const lmd_model *model, lmd_kernel *kernel, const lmd_batch 
         const lmd_stacked_block *const block = &self->blocks[l];
         const float *const in = states + (size_t)l * (size_t)T * (size_t)d;
         float *const out = states + (size_t)(l + 1) * (size_t)T * (size_t)d;
-        lmd_stacked_attention(&pass, block, in, scale, out);
+        lmd_model_attend_stacked(&pass, block, in, scale, out);
         if (config->is_parallel) {
-            lmd_stacked_mlp(&pass, block, in, pass.normed);
+            lmd_model_mlp_stacked(&pass, block, in, pass.normed);
             lmd_kernel_add(kernel, out, out, pass.normed, T, d);
             lmd_kernel_add(kernel, out, out, in, T, d);
         } else {
             lmd_kernel_add(kernel, out, out, in, T, d);
-            lmd_stacked_mlp(&pass, block, out, pass.normed);
+            lmd_model_mlp_stacked(&pass, block, out, pass.normed);
             lmd_kernel_add(kernel, out, out, pass.normed, T, d);
         }
     }
@@ -270,6 +258,22 @@ static void final_norm(const lmd_model *model, const float *in, float *out)
     const lmd_stacked_norm *const norm = &((const gptneox *)model)->norm;
     lmd_kernel_layer_norm_row(out, in, norm->weight, norm->bias, model->config.eps,
                               model->config.d);
+}
+
+static void remarks(const lmd_model *model, lmd_text *out)
+{
+    const lmd_config *const config = &model->config;
+    if (lmd_model_is_gguf(model->weights)) {
+        lmd_text_append_string(
+            out, "GGUF does not name the activation: gelu is taken, as Pythia has it\n");
+    }
+    if (!config->is_parallel) {
+        lmd_text_append_string(out, "attention and MLP one after the other\n");
+    }
+    if (!config->has_q_bias) {
+        lmd_text_append_string(out, "attention has no biases\n");
+    }
+    lmd_model_remark_rotary(config, out);
 }
 
 /* ---- the row ---- */
@@ -304,6 +308,7 @@ const lmd_family lmd_family_gptneox = {
     .work_bytes = work_bytes,
     .forward = forward,
     .final_norm = final_norm,
-    .flops = lmd_stacked_flops,
+    .flops = lmd_model_flops_stacked,
+    .remarks = remarks,
     .close = free_blocks,
 };

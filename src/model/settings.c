@@ -431,7 +431,7 @@ static lmd_status refuse_word(const lmd_settings *settings, const lmd_setting *s
     for (const lmd_word *word = words; word->word; word++) {
         lmd_text_append_format(&known, "%s%s", known.size ? ", " : "", word->word);
     }
-    lmd_text_append_string(&known, known.size ? " is" : "");
+    lmd_text_append_string(&known, " are");
     const lmd_status status = refuse(settings, setting, lmd_text_string(&known));
     lmd_text_clear(&known);
     return status;

@@ -8,7 +8,7 @@
 
 /* ---- config ---- */
 
-lmd_status lmd_stacked_complete(lmd_config *config, const char *path)
+lmd_status lmd_model_complete_stacked(lmd_config *config, const char *path)
 {
     const int d = config->d, H = config->H;
     if (d % H != 0 || (config->D && config->D != d / H)) {
@@ -19,6 +19,11 @@ lmd_status lmd_stacked_complete(lmd_config *config, const char *path)
         return lmd_status_set(LMD_INPUT,
                               "%s: %d heads with %d key/value heads are not supported",
                               path, H, config->K);
+    }
+    if (config->value_D && config->value_D != d / H) {
+        return lmd_status_set(LMD_INPUT,
+                              "%s: heads of %d values on keys of %d are not supported",
+                              path, config->value_D, d / H);
     }
     config->D = d / H;
     config->K = H;
@@ -35,7 +40,7 @@ static const lmd_tensor *const *tensors_of(const lmd_model *model, int l)
     return model->found.blocks + (size_t)l * LMD_N_STACKED;
 }
 
-void lmd_stacked_bind_norm(lmd_stacked_norm *norm, int d, lmd_arena *arena)
+void lmd_model_bind_norm(lmd_stacked_norm *norm, int d, lmd_arena *arena)
 {
     norm->weight = lmd_model_take(arena, (size_t)d, sizeof(float));
     norm->bias = lmd_model_take(arena, (size_t)d, sizeof(float));
@@ -50,16 +55,16 @@ static void bind_layer(lmd_stacked_layer *layer, const lmd_tensor *const *from,
     layer->bias = from[1] ? lmd_model_take(arena, (size_t)shape[0], sizeof(float)) : NULL;
 }
 
-void lmd_stacked_bind(lmd_stacked_block *block, const lmd_model *model, int l,
-                      lmd_arena *arena)
+void lmd_model_bind_stacked(lmd_stacked_block *block, const lmd_model *model, int l,
+                            lmd_arena *arena)
 {
     const lmd_config *const config = &model->config;
     const lmd_tensor *const *const from = tensors_of(model, l);
     const int d = config->d, HD = config->HD, F = config->F;
-    lmd_stacked_bind_norm(&block->norm, d, arena);
+    lmd_model_bind_norm(&block->norm, d, arena);
     bind_layer(&block->qkv, from + LMD_STACKED_QKV, (const int[]){config->QKV, d}, arena);
     bind_layer(&block->o, from + LMD_STACKED_O, (const int[]){d, HD}, arena);
-    lmd_stacked_bind_norm(&block->mlp_norm, d, arena);
+    lmd_model_bind_norm(&block->mlp_norm, d, arena);
     bind_layer(&block->up, from + LMD_STACKED_UP, (const int[]){F, d}, arena);
     bind_layer(&block->down, from + LMD_STACKED_DOWN, (const int[]){d, F}, arena);
 }
@@ -85,8 +90,8 @@ static lmd_status load_norm(const lmd_model *model, int l, int which,
     return lmd_model_load_rows(model->weights, from[1], norm->bias);
 }
 
-lmd_status lmd_stacked_load(lmd_stacked_block *block, const lmd_model *model, int l,
-                            const int32_t *qkv_places)
+lmd_status lmd_model_load_stacked(lmd_stacked_block *block, const lmd_model *model, int l,
+                                  const int32_t *qkv_places)
 {
     LMD_TRY(load_norm(model, l, LMD_STACKED_NORM, &block->norm));
     LMD_TRY(load_layer(model, l, LMD_STACKED_QKV, qkv_places, &block->qkv));
@@ -98,8 +103,8 @@ lmd_status lmd_stacked_load(lmd_stacked_block *block, const lmd_model *model, in
 
 /* ---- forward ---- */
 
-void lmd_stacked_take_scratch(lmd_stacked_pass *pass, lmd_arena *arena,
-                              const lmd_config *config, int T)
+void lmd_model_take_stacked(lmd_stacked_pass *pass, lmd_arena *arena,
+                            const lmd_config *config, int T)
 {
     const size_t rows = (size_t)T;
     pass->normed = lmd_model_take(arena, rows * (size_t)config->d, sizeof(float));
@@ -124,8 +129,9 @@ static void normalise(const lmd_stacked_pass *pass, const lmd_stacked_norm *norm
                           pass->config->eps, pass->batch->T, pass->config->d);
 }
 
-void lmd_stacked_attention(const lmd_stacked_pass *pass, const lmd_stacked_block *block,
-                           const float *in, float scale, float *out)
+void lmd_model_attend_stacked(const lmd_stacked_pass *pass,
+                              const lmd_stacked_block *block, const float *in,
+                              float scale, float *out)
 {
     const lmd_config *const config = pass->config;
     const lmd_batch *const batch = pass->batch;
@@ -153,8 +159,8 @@ void lmd_stacked_attention(const lmd_stacked_pass *pass, const lmd_stacked_block
     apply(pass, &block->o, pass->mixed, out);
 }
 
-void lmd_stacked_mlp(const lmd_stacked_pass *pass, const lmd_stacked_block *block,
-                     const float *in, float *out)
+void lmd_model_mlp_stacked(const lmd_stacked_pass *pass, const lmd_stacked_block *block,
+                           const float *in, float *out)
 {
     const lmd_config *const config = pass->config;
     normalise(pass, &block->mlp_norm, in);
@@ -164,7 +170,8 @@ void lmd_stacked_mlp(const lmd_stacked_pass *pass, const lmd_stacked_block *bloc
     apply(pass, &block->down, pass->hidden, out);
 }
 
-double lmd_stacked_flops(const lmd_model *model, const int32_t *starts, int n_prompts)
+double lmd_model_flops_stacked(const lmd_model *model, const int32_t *starts,
+                               int n_prompts)
 {
     const lmd_config *const config = &model->config;
     const double products = config->QKV + config->HD + 2.0 * config->F;

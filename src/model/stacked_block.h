@@ -10,6 +10,22 @@
 #include <lmdepth/kernel.h>      /* lmd_matrix, lmd_rotary */
 #include "family.h"              /* lmd_model, lmd_arena */
 
+/* Rows of GGUF metadata that both have alike. */
+#define LMD_STACKED_GGUF_KEYS(name)                                                      \
+    LMD_ONLY("general.type", "model"), LMD_ONLY("split.count", "0|1"),                   \
+        LMD_ANY("split.*"), LMD_ONLY(name ".attention.causal", "true"),                  \
+        LMD_NEED_SIZE(name ".embedding_length", d),                                      \
+        LMD_NEED_SIZE(name ".feed_forward_length", F),                                   \
+        LMD_NEED_SIZE(name ".block_count", N),                                           \
+        LMD_NEED_SIZE(name ".attention.head_count", H),                                  \
+        LMD_SIZE(name ".attention.head_count_kv", K),                                    \
+        LMD_SIZE(name ".attention.key_length", D),                                       \
+        LMD_SIZE(name ".attention.value_length", value_D),                               \
+        LMD_SIZE(name ".vocab_size", V), LMD_NEED_SIZE(name ".context_length", context), \
+        LMD_NEED_REAL(name ".attention.layer_norm_epsilon", eps),                        \
+        LMD_ID("tokenizer.ggml.bos_token_id", bos),                                      \
+        LMD_ANY("tokenizer.ggml.bos_token_id")
+
 /* Order of the family's lmd_wants.block. */
 enum {
     LMD_STACKED_NORM,
@@ -48,18 +64,18 @@ typedef struct lmd_stacked_block {
 } lmd_stacked_block;
 
 /* Fills in D, K, HD, KD, QKV from d and H; refuses what does not fit together. */
-lmd_status lmd_stacked_complete(lmd_config *config, const char *path);
+lmd_status lmd_model_complete_stacked(lmd_config *config, const char *path);
 
-void lmd_stacked_bind_norm(lmd_stacked_norm *norm, int d, lmd_arena *arena);
+void lmd_model_bind_norm(lmd_stacked_norm *norm, int d, lmd_arena *arena);
 
 /* Block l; the types of its matrices are those of the file. */
-void lmd_stacked_bind(lmd_stacked_block *block, const lmd_model *model, int l,
-                      lmd_arena *arena);
+void lmd_model_bind_stacked(lmd_stacked_block *block, const lmd_model *model, int l,
+                            lmd_arena *arena);
 
 /* qkv_places (3 H D): where the file's rows of the stacked matrix belong; NULL: where
  * they are. */
-lmd_status lmd_stacked_load(lmd_stacked_block *block, const lmd_model *model, int l,
-                            const int32_t *qkv_places);
+lmd_status lmd_model_load_stacked(lmd_stacked_block *block, const lmd_model *model, int l,
+                                  const int32_t *qkv_places);
 
 /* One forward pass. */
 typedef struct lmd_stacked_pass {
@@ -74,18 +90,20 @@ typedef struct lmd_stacked_pass {
 } lmd_stacked_pass;
 
 /* The buffers. */
-void lmd_stacked_take_scratch(lmd_stacked_pass *pass, lmd_arena *arena,
-                              const lmd_config *config, int T);
+void lmd_model_take_stacked(lmd_stacked_pass *pass, lmd_arena *arena,
+                            const lmd_config *config, int T);
 
 /* out (T, d): what attention over in (T, d) adds to the stream; scale of q k^T. */
-void lmd_stacked_attention(const lmd_stacked_pass *pass, const lmd_stacked_block *block,
-                           const float *in, float scale, float *out);
+void lmd_model_attend_stacked(const lmd_stacked_pass *pass,
+                              const lmd_stacked_block *block, const float *in,
+                              float scale, float *out);
 
 /* out (T, d): what the MLP over in (T, d) adds to the stream; out may be pass->normed. */
-void lmd_stacked_mlp(const lmd_stacked_pass *pass, const lmd_stacked_block *block,
-                     const float *in, float *out);
+void lmd_model_mlp_stacked(const lmd_stacked_pass *pass, const lmd_stacked_block *block,
+                           const float *in, float *out);
 
 /* As lmd_model_flops. */
-double lmd_stacked_flops(const lmd_model *model, const int32_t *starts, int n_prompts);
+double lmd_model_flops_stacked(const lmd_model *model, const int32_t *starts,
+                               int n_prompts);
 
 #endif

@@ -423,7 +423,9 @@ lmd_status lmd_model_find_tensors(lmd_found *found, const lmd_weights *weights,
         const lmd_tensor *const tensor =
             is_on(want, config) ? find(weights, wants, want, 0) : NULL;
         found->outer[i] = tensor;
-        found->parameters += is_needed(wants, config, i) ? values_of(tensor) : 0;
+        /* What Hugging Face has not is made from the config: no parameter of its own. */
+        found->parameters +=
+            want->hugging_face && is_needed(wants, config, i) ? values_of(tensor) : 0;
     }
     for (size_t i = 0; i < (size_t)config->N * n_block; i++) {
         const lmd_want *const want = &wants->block[i % n_block];

@@ -4,7 +4,7 @@ safetensors and GGUF files whose headers are right and whose data is a hole.
 
 Usage: make_sparse.py list            prints a line a model:
                                       NAME FAMILY PARAMETERS BLOCKS WIDTH ROWS CONTEXT BYTES
-       make_sparse.py make NAME OUT   writes OUT/NAME, a folder (or OUT/NAME.gguf)
+       make_sparse.py make OUT NAME... writes OUT/NAME, a folder (or OUT/NAME.gguf)
               [--without TEXT]        leaves out the tensors whose names hold TEXT
 
 PARAMETERS are the published counts, typed in, not computed here; BYTES are those of the
@@ -14,7 +14,6 @@ parameters as stored. Standard library only.
 import argparse
 import json
 import math
-import os
 import pathlib
 import struct
 
@@ -458,9 +457,7 @@ def is_parameter(name, tensor):
     config = MODELS[name][0]
     if tensor == "lm_head.weight" and config["tie_word_embeddings"]:
         return False
-    return not tensor.endswith(
-        (".attn.bias", ".attention.bias", ".masked_bias", ".inv_freq")
-    )
+    return not tensor.endswith((".attn.bias", ".attention.bias", ".masked_bias", ".inv_freq"))
 
 
 def write_hole(path, header, size):
@@ -718,18 +715,19 @@ def main():
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("list")
     make = commands.add_parser("make")
-    make.add_argument("name")
     make.add_argument("out", type=pathlib.Path)
+    make.add_argument("names", nargs="+")
     make.add_argument("--without")
     options = parser.parse_args()
     if options.command == "list":
         print_list()
         return
-    os.makedirs(options.out, exist_ok=True)
-    if options.name.endswith(".gguf"):
-        make_gguf(options.name[:-5], options.out, options.without)
-    else:
-        make_folder(options.name, options.out, options.without)
+    options.out.mkdir(parents=True, exist_ok=True)
+    for name in options.names:
+        if name.endswith(".gguf"):
+            make_gguf(name.removesuffix(".gguf"), options.out, options.without)
+        else:
+            make_folder(name, options.out, options.without)
 
 
 if __name__ == "__main__":
