@@ -6,8 +6,9 @@
 For each row: `lmdepth verify` of the model in every container the row names; that it does not
 pass without any one of the row's switches; the row's job, its counters held as
 tests/reference/compare_job.py says; for some, the same job with one prompt a pack, every
-variable equal. Then what must be refused: exit 3, key and value named. One line a row with the
-largest errors relative to a row's root mean square; the closing line counts rows.
+variable equal. Then what must be refused: exit 3, key and value named; and the scripts of this
+folder (full-size configurations). One line a row with the largest errors relative to a row's
+root mean square; the closing line counts rows.
 Needs numpy and netCDF4; no torch.
 """
 
@@ -45,8 +46,12 @@ class Wrong(Exception):
 
 
 def call(program, *words):
-    environment = {**os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1",
-                   "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}  # fmt: skip
+    environment = {
+        **os.environ,
+        "OMPI_ALLOW_RUN_AS_ROOT": "1",
+        "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+        "PYTHON": sys.executable,
+    }
     return subprocess.run(
         [program, *map(str, words)],
         stdin=subprocess.DEVNULL,
@@ -170,6 +175,15 @@ def check_refusal(program, refusal, scratch):
     return done.stderr.strip().split(": ", 2)[-1]
 
 
+# ---- a script beside this one ----
+
+
+def check_script(script):
+    """It says all that it has to say by its exit status."""
+    must("sh", script)
+    return "(a script)"
+
+
 # ---- the whole ----
 
 
@@ -183,6 +197,10 @@ def judged(task):
 
 
 def tasks(program, scratch, only):
+    """The longest first."""
+    for script in sorted(HERE.glob("*.sh")):
+        if only in script.name:
+            yield script.name, check_script, script
     for row in table.ROWS:
         if only in row.name:
             yield row.name, check_row, program, row, scratch
