@@ -55,7 +55,7 @@ test-conformance: $(BUILD)/lmdepth
 
 # ---- sanitizers: everything, in a build folder of its own ----
 
-.PHONY: asan lint
+.PHONY: asan
 ## asan: address and undefined-behaviour sanitizers; leak checks where MPI is not
 asan:
 	$(MAKE) BUILD=$(BUILD)/asan OPTIMISE="-O1 -g -fno-omit-frame-pointer" \
@@ -69,6 +69,29 @@ test-unit-only:
 test-mpi-only:
 	@BUILD=$(BUILD) MPIRUN="$(MPIRUN)" $(MPI_ENV) tests/run_suite.sh mpi $(mpi_tests)
 
+# ---- fuzzing: every reader, under libFuzzer, in a build folder of its own ----
+
+FUZZ_SECONDS ?= 600
+FUZZ_TARGETS ?= $(patsubst tests/fuzz/fuzz_%.c,%,$(filter-out %/fuzz_input.c,$(wildcard tests/fuzz/fuzz_*.c)))
+
+$(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/fuzz_input.o $(core_library)
+	@echo "  link $@"
+	$(Q)$(CC) $(SANITIZE) -fsanitize=fuzzer -pthread -o $@ $^ $(PACKAGE_LIBS)
+
+# Kept for the next link.
+.SECONDARY: $(FUZZ_TARGETS:%=$(BUILD)/tests/fuzz/fuzz_%.o) $(BUILD)/tests/fuzz/fuzz_input.o
+
+.PHONY: fuzz fuzz-build
+fuzz-build: $(FUZZ_TARGETS:%=$(BUILD)/tests/fuzz/fuzz_%)
+
+## fuzz: hostile bytes for every reader; FUZZ_SECONDS=600 each, FUZZ_TARGETS="gguf job"
+fuzz:
+	$(MAKE) BUILD=$(BUILD)/fuzz CC=clang OPTIMISE="-O1 -g -fno-omit-frame-pointer" WERROR= \
+	    SANITIZE="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined" \
+	    FUZZ_TARGETS="$(FUZZ_TARGETS)" fuzz-build
+	@BUILD=$(BUILD)/fuzz FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/run_fuzz.sh $(FUZZ_TARGETS)
+
+.PHONY: lint
 ## lint: layers, format, function length, cppcheck, shellcheck, ruff
 lint:
 	tools/install_packages.sh $(APT_LINT)

@@ -20,7 +20,7 @@ typedef struct lmd_family {
                                * GGUF that it serves; ends in NULL */
     size_t size;              /* of its struct, which begins with a lmd_model */
     const lmd_key *json_keys; /* what it makes of config.json; ends in {0} */
-    const lmd_key *gguf_keys; /* and of GGUF metadata */
+    const lmd_key *gguf_keys; /* and of GGUF metadata; NULL: it has no GGUF files */
     lmd_config defaults;      /* what a config that is silent means */
     lmd_wants wants;          /* its tensors; the first outer one is the embedding */
 

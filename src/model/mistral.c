@@ -10,15 +10,13 @@ static const lmd_key json_keys[] = {
     {0},
 };
 
-static const lmd_key gguf_keys[] = {{0}};
-
 static const char *const types[] = {"mistral", NULL};
 
 const lmd_family lmd_family_mistral = {
     .name = "mistral",
     .types = types,
     .json_keys = json_keys,
-    .gguf_keys = gguf_keys,
+    .gguf_keys = NULL,
     /* Of transformers' MistralConfig. */
     .defaults = {.context = 131072,
                  .bos = -1,

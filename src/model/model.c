@@ -34,25 +34,34 @@ static bool serves(const lmd_family *family, const char *type)
     return false;
 }
 
-static lmd_status find_family(const lmd_family **out, const char *path, const char *key,
+/* The types that are known in this world, separated by commas. */
+static void list_types(lmd_text *out, bool is_gguf)
+{
+    for (int i = 0; i < N_FAMILIES; i++) {
+        const bool is_there = !is_gguf || families[i]->gguf_keys;
+        for (const char *const *type = families[i]->types; is_there && *type; type++) {
+            lmd_text_append_format(out, "%s%s", out->size ? ", " : "", *type);
+        }
+    }
+}
+
+static lmd_status find_family(const lmd_family **out, const char *path, bool is_gguf,
                               const char *type)
 {
+    const char *const key = is_gguf ? "general.architecture" : "model_type";
     if (!type) {
         return lmd_status_set(LMD_INPUT, "%s: key '%s' is missing", path, key);
     }
-    lmd_text known = {0};
     for (int i = 0; i < N_FAMILIES; i++) {
-        if (serves(families[i], type)) {
+        if (serves(families[i], type) && (!is_gguf || families[i]->gguf_keys)) {
             *out = families[i];
-            lmd_text_clear(&known);
             return LMD_OK;
         }
-        for (const char *const *other = families[i]->types; *other; other++) {
-            lmd_text_append_format(&known, "%s%s", known.size ? ", " : "", *other);
-        }
     }
+    lmd_text known = {0};
+    list_types(&known, is_gguf);
     const lmd_status status =
-        lmd_status_set(LMD_INPUT, "%s: key '%s' is %s, which is not supported: %s is",
+        lmd_status_set(LMD_INPUT, "%s: key '%s' is %s, which is not supported: %s are",
                        path, key, type, lmd_text_string(&known));
     lmd_text_clear(&known);
     return status;
@@ -75,8 +84,7 @@ static lmd_status read_gguf(const lmd_family **family, lmd_config *config,
     const char *const path = lmd_weights_path(weights);
     lmd_bytes words = {0};
     const bool is_there = lmd_weights_get_string(weights, "general.architecture", &words);
-    LMD_TRY(
-        find_family(family, path, "general.architecture", is_there ? words.bytes : NULL));
+    LMD_TRY(find_family(family, path, true, is_there ? words.bytes : NULL));
     lmd_settings settings = {0};
     lmd_status status = lmd_model_read_gguf(&settings, weights, words.bytes);
     if (status == LMD_OK) {
@@ -98,7 +106,7 @@ static lmd_status read_json(const lmd_family **family, lmd_config *config,
     lmd_settings settings = {0};
     lmd_status status = lmd_model_read_json(&settings, path);
     if (status == LMD_OK) {
-        status = find_family(family, path, "model_type",
+        status = find_family(family, path, false,
                              lmd_model_find_words(&settings, "model_type"));
     }
     if (status == LMD_OK) {

@@ -445,7 +445,7 @@ static inline double naive_activation(double x, lmd_activation activation)
     case LMD_RELU:
         return x > 0 ? x : 0;
     }
-    return NAN;
+    return (double)NAN;
 }
 
 static inline void naive_add(double *out, const double *a, const double *b, int count)

@@ -337,6 +337,25 @@ static void test_gguf_keys(void **state)
     assert_gguf_says("llama", "llomb", "'general.architecture' is llomb");
 }
 
+/* A family that GGUF knows under another name is not taken under its own. */
+static void test_gguf_family(void **state)
+{
+    (void)state;
+    static const char key[] = "\x14\0\0\0\0\0\0\0general.architecture\x08\0\0\0"
+                              "\x07\0\0\0\0\0\0\0mistral";
+    char folder[MODEL_PATH_SIZE];
+    lmd_text bytes = {0};
+    lmd_model *model = NULL;
+    model_files_make_folder(folder);
+    lmd_text_append(&bytes, "GGUF\3\0\0\0\0\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0", 24);
+    lmd_text_append(&bytes, key, sizeof key - 1);
+    model_files_write(folder, "model.gguf", &bytes);
+    assert_int_equal(lmd_model_open(&model, folder), LMD_INPUT);
+    assert_says("'general.architecture' is mistral, which is not supported: ");
+    lmd_text_clear(&bytes);
+    (void)lmd_file_remove_tree(folder);
+}
+
 static void test_gguf_tensors(void **state)
 {
     (void)state;
@@ -361,6 +380,7 @@ int main(void)
         cmocka_unit_test(test_renamed_tensors),
         cmocka_unit_test(test_files),
         cmocka_unit_test(test_gguf_keys),
+        cmocka_unit_test(test_gguf_family),
         cmocka_unit_test(test_gguf_tensors),
     };
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);
