@@ -82,6 +82,13 @@ static inline uint64_t corpus_take64(corpus_cursor *cursor)
     return at ? corpus_load64(at) : 0;
 }
 
+/* Adds a count that was read to `total`; false when there can't be so many. Held for all
+ * counts of a file together, it keeps every later sum of them from overflow. */
+static inline bool corpus_add_count(int64_t *total, uint64_t count)
+{
+    return count <= INT64_MAX && !__builtin_add_overflow(*total, (int64_t)count, total);
+}
+
 /* Against damage, not against malice: a chain of finalisers over words of 8 bytes. */
 static inline uint64_t corpus_checksum(const char *bytes, size_t n_bytes)
 {
