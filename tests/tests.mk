@@ -53,6 +53,11 @@ test-reference: $(BUILD)/lmdepth
 test-conformance: $(BUILD)/lmdepth
 	@BUILD=$(BUILD) $(MPI_ENV) "$(VENV)/bin/python" tests/conformance/run.py
 
+.PHONY: test-faults
+## test-faults: a hundred kills at random moments, with other ranks each time (10 minutes)
+test-faults: $(BUILD)/lmdepth
+	@BUILD=$(BUILD) MPIRUN="$(MPIRUN)" $(MPI_ENV) tests/faults/hundred.sh
+
 # ---- sanitizers: everything, in a build folder of its own ----
 
 .PHONY: asan

@@ -313,8 +313,8 @@ lmd_memory_plan lmd_plan_memory(const lmd_inputs *inputs, int threads, int n_gro
 
 /* ---- limits.c ---- */
 
-/* LMD_RESOURCE, with the sum, when the plan does not fit the process, its control group or
- * the node, of whose ranks each needs it. */
+/* LMD_RESOURCE, with the sum, when the plan does not fit the process, its control group
+ * or the node, of whose ranks each needs it. */
 lmd_status lmd_limits_check(const lmd_memory_plan *plan, int node_ranks);
 
 /* ---- the subcommands: argv[0] is the command's name; the exit code is returned ---- */
