@@ -257,7 +257,7 @@ static void test_chunk_damaged(void **state)
 static lmd_status collect_forged(corpus_case *c, const lmd_text *chunk, size_t at,
                                  uint64_t value)
 {
-    enum { TABLES_AT = 80, TABLES_SUM = 88, STAMP = 96 };
+    enum { TABLES_AT = 80, TABLES_SUM = 88, STAMP = 112 };
     lmd_text forged = {0};
     lmd_spool *spool;
     lmd_text_append(&forged, chunk->bytes, chunk->size);
