@@ -13,7 +13,8 @@
 enum {
     NAME_SIZE = 192,
     LIST_SIZE = 1500,       /* bytes of names that a message has room for */
-    BUFFER_FLOATS = 1 << 22 /* values in one request: 16 MB of F32, 8 of F16 */
+    REQUEST_BYTES = 2 << 20 /* of a file: large for disks, and what becomes of half floats
+                             * (4 MB) is read again while it is near */
 };
 
 /* ---- names ---- */
@@ -450,7 +451,8 @@ void lmd_model_clear_found(lmd_found *found)
 /* Rows that fit into one request. */
 static int64_t rows_at_once(const lmd_tensor *tensor)
 {
-    const int64_t rows = BUFFER_FLOATS / tensor->row_length;
+    const int64_t row_bytes = (int64_t)tensor->n_bytes / tensor->n_rows;
+    const int64_t rows = REQUEST_BYTES / row_bytes;
     return rows < 1 ? 1 : rows > tensor->n_rows ? tensor->n_rows : rows;
 }
 
@@ -472,15 +474,17 @@ lmd_matrix_type lmd_model_packed_type(const lmd_tensor *const *tensors, int n)
                                                    : LMD_F32;
 }
 
-static void put(lmd_matrix *matrix, const lmd_source *source, int64_t row,
+/* Rows [first, first + n) of the tensor. */
+static void put(lmd_matrix *matrix, const lmd_source *source, int first, int n,
                 const float *values)
 {
     if (source->is_transposed) {
-        lmd_matrix_put_channel(matrix, (int)row, source->first,
-                               (int)source->tensor->row_length, values);
+        lmd_matrix_put_channels(matrix, first, n, source->first,
+                                (int)source->tensor->row_length, values);
+    } else if (source->places) {
+        lmd_matrix_put_rows(matrix, source->first, source->places + first, n, values);
     } else {
-        const int place = source->places ? source->places[row] : (int)row;
-        lmd_matrix_put_row(matrix, source->first + place, values);
+        lmd_matrix_put_rows(matrix, source->first + first, NULL, n, values);
     }
 }
 
@@ -496,8 +500,8 @@ lmd_status lmd_model_load_matrix(const lmd_weights *weights, const lmd_source *s
         const int64_t left = tensor->n_rows - first;
         const int64_t n = left < step ? left : step;
         status = lmd_weights_read_rows(weights, tensor, first, n, buffer);
-        for (int64_t i = 0; i < n && status == LMD_OK; i++) {
-            put(matrix, source, first + i, buffer + i * tensor->row_length);
+        if (status == LMD_OK) {
+            put(matrix, source, (int)first, (int)n, buffer);
         }
     }
     lmd_memory_free(buffer);

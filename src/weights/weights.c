@@ -226,6 +226,8 @@ static lmd_status read_blocks(const lmd_weights *weights, const lmd_tensor *tens
         float *const values = out + done * length;
         status = lmd_file_read(storage->part->file, offset, blocks, part * n_bytes);
         if (lmd_status_is_ok(status)) {
+            // Callers go from front to back; after a tensor comes the next one.
+            lmd_file_expect(storage->part->file, offset + part * n_bytes, part * n_bytes);
             encoding->widen(values, blocks, part);
             status = check_finite(weights, tensor, (first + done) * length, values,
                                   part * length);
