@@ -43,8 +43,8 @@ typedef struct lmd_product_block {
     size_t out_stride;
     const float *in;
     const void *W;
-    lmd_matrix_type type; /* of W */
-    lmd_widen_loop *widen;     /* unless W is LMD_F32 */
+    lmd_matrix_type type;  /* of W */
+    lmd_widen_loop *widen; /* unless W is LMD_F32 */
     int M, n, C, chunk;
     int shape_M, shape_n; /* >= M, n */
     float *scratch;       /* LMD_PRODUCT_PANEL + LMD_PRODUCT_PART + shape_M shape_n */
