@@ -54,50 +54,64 @@ void lmd_matrix_clear_padding(lmd_matrix *matrix)
 
 /* ---- rows ---- */
 
-/* Channels [c, c + n) of a row; c is even and n at most PART. */
-static void put_part(lmd_matrix *matrix, size_t row, size_t c, size_t n, const float *in)
-{
-    const size_t place = lmd_panel_place(matrix->type, matrix->C, row, c);
-    float *const floats = (float *)matrix->packed + place;
-    uint16_t *const halves = (uint16_t *)matrix->packed + place;
-    uint16_t narrow[PART + 1] = {0};
-    switch (matrix->type) {
-    case LMD_F32:
-        for (size_t i = 0; i < n; i++) {
-            floats[i * PANEL] = in[i];
-        }
-        break;
-    case LMD_F16:
-        lmd_half_narrow_f16(narrow, in, n);
-        for (size_t i = 0; i < n; i++) {
-            halves[i * PANEL] = narrow[i];
-        }
-        break;
-    case LMD_BF16:
-        lmd_half_narrow_bf16(narrow, in, n);
-        for (size_t i = 0; i < n; i += 2) { // an odd C's last has a zero beside it
-            memcpy(halves + i * PANEL, narrow + i, 2 * sizeof *narrow);
-        }
-        break;
-    }
-}
-
 static size_t smaller_of(size_t a, size_t b)
 {
     return a < b ? a : b;
 }
 
-void lmd_matrix_put_rows(lmd_matrix *matrix, int first, const int32_t *rows, int n,
-                         const float *in)
+/* n values of `type` as the matrix, one of half floats, has them: where they are, or in
+ * `narrow`. */
+static const uint16_t *as_halves(const lmd_matrix *matrix, const void *in,
+                                 lmd_matrix_type type, size_t n, uint16_t *narrow)
 {
-    const size_t C = (size_t)matrix->C, count = (size_t)n;
+    if (type == matrix->type) {
+        return in;
+    }
+    if (matrix->type == LMD_F16) {
+        lmd_half_narrow_f16(narrow, in, n);
+    } else {
+        lmd_half_narrow_bf16(narrow, in, n);
+    }
+    return narrow;
+}
+
+/* Channels [c, c + n) of a row; c is even and n at most PART. */
+static void put_part(lmd_matrix *matrix, size_t row, size_t c, size_t n, const void *in,
+                     lmd_matrix_type type)
+{
+    const size_t place = lmd_panel_place(matrix->type, matrix->C, row, c);
+    if (matrix->type == LMD_F32) {
+        float *const out = (float *)matrix->packed + place;
+        for (size_t i = 0; i < n; i++) {
+            out[i * PANEL] = ((const float *)in)[i];
+        }
+        return;
+    }
+    uint16_t narrow[PART];
+    uint16_t *const out = (uint16_t *)matrix->packed + place;
+    const uint16_t *const halves = as_halves(matrix, in, type, n, narrow);
+    size_t i = 0;
+    for (; matrix->type == LMD_BF16 && i + 2 <= n; i += 2) {
+        memcpy(out + i * PANEL, halves + i, 2 * sizeof *halves);
+    }
+    for (; i < n; i++) {
+        out[i * PANEL] = halves[i];
+    }
+}
+
+void lmd_matrix_put_rows(lmd_matrix *matrix, int first, const int32_t *rows, int n,
+                         const void *in, lmd_matrix_type type)
+{
+    const size_t C = (size_t)matrix->C, count = (size_t)n, size = lmd_type_bytes(type);
+    assert(type == LMD_F32 || type == matrix->type);
     for (size_t start = 0; start < count; start += PART_ROWS) {
         const size_t end = smaller_of(start + PART_ROWS, count);
         for (size_t c = 0; c < C; c += PART) {
             for (size_t i = start; i < end; i++) {
                 const int row = first + (rows ? rows[i] : (int)i);
                 assert(row >= 0 && row < matrix->O);
-                put_part(matrix, (size_t)row, c, smaller_of(PART, C - c), in + i * C + c);
+                put_part(matrix, (size_t)row, c, smaller_of(PART, C - c),
+                         (const char *)in + (i * C + c) * size, type);
             }
         }
     }
@@ -105,7 +119,7 @@ void lmd_matrix_put_rows(lmd_matrix *matrix, int first, const int32_t *rows, int
 
 void lmd_matrix_put_row(lmd_matrix *matrix, int row, const float *in)
 {
-    lmd_matrix_put_rows(matrix, row, NULL, 1, in);
+    lmd_matrix_put_rows(matrix, row, NULL, 1, in, LMD_F32);
 }
 
 void lmd_matrix_get_row(const lmd_matrix *matrix, int row, float *out)
@@ -131,48 +145,47 @@ void lmd_matrix_get_row(const lmd_matrix *matrix, int row, float *out)
 /* ---- channels ---- */
 
 /* Channel c of n rows of one panel. */
-static void put_piece(lmd_matrix *matrix, size_t c, size_t row, size_t n, const float *in)
+static void put_piece(lmd_matrix *matrix, size_t c, size_t row, size_t n, const void *in,
+                      lmd_matrix_type type)
 {
     const size_t place = lmd_panel_place(matrix->type, matrix->C, row, c);
-    uint16_t *const halves = (uint16_t *)matrix->packed + place;
+    if (matrix->type == LMD_F32) {
+        memcpy((float *)matrix->packed + place, in, n * sizeof(float));
+        return;
+    }
     uint16_t narrow[PANEL];
-    switch (matrix->type) {
-    case LMD_F32:
-        memcpy((float *)matrix->packed + place, in, n * sizeof *in);
-        break;
-    case LMD_F16:
-        lmd_half_narrow_f16(halves, in, n);
-        break;
-    case LMD_BF16:
-        lmd_half_narrow_bf16(narrow, in, n);
-        for (size_t i = 0; i < n; i++) {
-            halves[2 * i] = narrow[i];
-        }
-        break;
+    uint16_t *const out = (uint16_t *)matrix->packed + place;
+    const uint16_t *const halves = as_halves(matrix, in, type, n, narrow);
+    const size_t step = lmd_type_channels(matrix->type);
+    for (size_t i = 0; i < n; i++) {
+        out[i * step] = halves[i];
     }
 }
 
-/* Some channels of rows [first, first + n); `in` is (channels, n). */
-static void put_pieces(lmd_matrix *matrix, size_t channel, size_t n_channels,
-                       size_t first, size_t n, const float *in)
+/* Channels [c, end) of rows [first, first + n); `in` begins with channel c. */
+static void put_pieces(lmd_matrix *matrix, size_t c, size_t end, size_t first, size_t n,
+                       const char *in, lmd_matrix_type type)
 {
+    const size_t size = lmd_type_bytes(type);
     for (size_t i = 0; i < n;) {
         const size_t width = smaller_of(PANEL - (first + i) % PANEL, n - i);
-        for (size_t c = 0; c < n_channels; c++) {
-            put_piece(matrix, channel + c, first + i, width, in + c * n + i);
+        for (size_t at = c; at < end; at++) {
+            put_piece(matrix, at, first + i, width, in + ((at - c) * n + i) * size, type);
         }
         i += width;
     }
 }
 
 void lmd_matrix_put_channels(lmd_matrix *matrix, int channel, int n_channels, int first,
-                             int n, const float *in)
+                             int n, const void *in, lmd_matrix_type type)
 {
     assert(first >= 0 && n >= 0 && n <= matrix->O - first);
     assert(channel >= 0 && n_channels >= 0 && n_channels <= matrix->C - channel);
-    const size_t count = (size_t)n_channels, rows = (size_t)n;
-    for (size_t c = 0; c < count; c += PART_CHANNELS) {
-        put_pieces(matrix, (size_t)channel + c, smaller_of(PART_CHANNELS, count - c),
-                   (size_t)first, rows, in + c * rows);
+    assert(type == LMD_F32 || type == matrix->type);
+    const size_t start = (size_t)channel, end = start + (size_t)n_channels;
+    const size_t rows = (size_t)n, row_bytes = rows * lmd_type_bytes(type);
+    for (size_t c = start; c < end; c += PART_CHANNELS) {
+        put_pieces(matrix, c, smaller_of(c + PART_CHANNELS, end), (size_t)first, rows,
+                   (const char *)in + (c - start) * row_bytes, type);
     }
 }
