@@ -379,6 +379,7 @@ WINDOWS = {"use_sliding_window": True, "sliding_window": 2, "max_window_layers":
 CONFIGS = {
     "llama": (LLAMA, GATED),
     "untied": ({**LLAMA, "tie_word_embeddings": False}, GATED + HEAD),
+    "both": (LLAMA, GATED + HEAD),
     "biases": ({**LLAMA, "attention_bias": True, "mlp_bias": True}, GATED + BIASES + MORE_BIASES),
     "mistral": ({**LLAMA, "model_type": "mistral", "sliding_window": 2}, GATED),
     "qwen2": ({**LLAMA, "model_type": "qwen2", **WINDOWS}, GATED + BIASES),
@@ -577,6 +578,8 @@ def tokenizer_seeds():
         "special_tokens": {"<special>": {"id": "<special>", "ids": [262], "tokens": ["<special>"]}},
     }
     yield "template", dumps(changed(base, {"added_tokens": added, "post_processor": template}))
+    both = {"type": "Sequence", "processors": [{"type": "ByteLevel", "trim_offsets": False}, template]}
+    yield "processors", dumps(changed(base, {"added_tokens": added, "post_processor": both}))
     pieces = [["<unk>", 0.0], ["\u2581", -2.0], ["a", -3.0], ["\u2581a", -1.5], ["<0x41>", -9.0]]
     unigram = {"type": "Unigram", "unk_id": 0, "vocab": pieces, "byte_fallback": False}
     yield "unigram", dumps({**base, "model": unigram})
@@ -660,15 +663,26 @@ def gguf_vocabulary_seeds():
 
 
 def tokenizer_folder_seeds():
-    """tokenizer_config.json, vocab.json, merges.txt"""
+    """A byte for the kind, tokenizer_config.json, the tokenizer; merges.txt"""
     vocab = dumps({c: i for i, c in enumerate([*BYTES, "he", "hel", "<|endoftext|>"])})
     merges = b"#version: 0.2\nh e\nhe l\n"
     config = {"tokenizer_class": "GPT2Tokenizer", "bos_token": "<|endoftext|>", "add_bos_token": True}
     decoder = {"258": {"content": "<|endoftext|>", "special": True, "normalized": False}}
     for i, extra in enumerate(({}, {"add_prefix_space": True}, {"added_tokens_decoder": decoder})):
-        yield f"vocab{i}", dumps({**config, **extra}) + MARK + vocab + MARK + merges
+        yield f"vocab{i}", b"\0" + dumps({**config, **extra}) + MARK + vocab + MARK + merges
     named = {**config, "bos_token": {"content": "<|endoftext|>"}}
-    yield "named", dumps(named) + MARK + vocab + MARK + merges
+    yield "named", b"\0" + dumps(named) + MARK + vocab + MARK + merges
+    pieces = [("<unk>", 0, 2), ("<s>", 0, 3), ("\u2581", -1, 1), ("a", -2, 1), ("\u2581a", -3, 1)]
+    model = sentencepiece(2, pieces, b"", field(4, 0))
+    for legacy in (False, True):
+        llama = {"tokenizer_class": "LlamaTokenizer", "bos_token": "<s>", "legacy": legacy}
+        yield f"llama_{legacy}", b"\1" + dumps(llama) + MARK + model
+    yield "other", b"\1" + dumps({"tokenizer_class": "T5Tokenizer"}) + MARK + model
+    yield "library", b"\1{}" + MARK + model
+    special = {"bos_token": {"content": "<special>"}, "add_bos_token": True}
+    for name, json_file in tokenizer_seeds():
+        if name in ("added", "template"):
+            yield name, b"\2" + dumps(special) + MARK + json_file
 
 
 # ---- corpora, frequencies, jobs ----
