@@ -241,6 +241,33 @@ static void test_long_word(void **state)
     lmd_token_close(tokenizer);
 }
 
+/* Thirty normalizers, each of which doubles the text. */
+static void test_exploding_normalizer(void **state)
+{
+    (void)state;
+    static const char twice[] =
+        "{\"type\":\"Replace\",\"pattern\":{\"String\":\"a\"},\"content\":\"aa\"}";
+    char path[CASE_PATH];
+    lmd_text json = {0};
+    lmd_text_append_string(&json, "{" MODEL ",\"normalizer\":{\"type\":\"Sequence\","
+                                  "\"normalizers\":[");
+    for (int i = 0; i < 30; i++) {
+        lmd_text_append_format(&json, "%s%s", i > 0 ? "," : "", twice);
+    }
+    lmd_text_append_string(&json, "]}}");
+    write_tokenizer(path, json.bytes);
+    lmd_tokenizer *const tokenizer = open_tokenizer(path);
+    lmd_encoder *const encoder = lmd_token_new_encoder(tokenizer);
+    lmd_ids ids = {0};
+    assert_int_equal(lmd_token_encode(encoder, "bb", 2, &ids, NULL), LMD_OK);
+    assert_int_equal(lmd_token_encode(encoder, "a", 1, &ids, NULL), LMD_INPUT);
+    assert_non_null(strstr(lmd_status_message(), "bytes of 1"));
+    lmd_ids_clear(&ids);
+    lmd_text_clear(&json);
+    lmd_token_free_encoder(encoder);
+    lmd_token_close(tokenizer);
+}
+
 /* A regular expression that would try 2^60 ways to divide a word gives up soon. */
 static void test_exploding_regex(void **state)
 {
@@ -276,6 +303,7 @@ int main(void)
         IN_FOLDER(test_special_strings_are_counted),
         IN_FOLDER(test_ill_formed_text_is_refused),
         IN_FOLDER(test_long_word),
+        IN_FOLDER(test_exploding_normalizer),
         IN_FOLDER(test_exploding_regex),
     };
 #undef IN_FOLDER
