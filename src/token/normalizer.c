@@ -49,3 +49,17 @@ lmd_status lmd_normalizer_check_growth(size_t before, size_t after)
                                 "the normalizer makes more than %zu bytes of %zu", after,
                                 before);
 }
+
+lmd_status lmd_normalizer_front(const lmd_normalizer *normalizer, lmd_matcher *matcher,
+                                const char *text, size_t size, size_t *front)
+{
+    if (normalizer->kind->front != NULL) {
+        return normalizer->kind->front(normalizer, matcher, text, size, front);
+    }
+    lmd_text alone = {0};
+    const lmd_status status =
+        lmd_normalizer_apply(normalizer, matcher, text, *front, &alone);
+    *front = alone.size;
+    lmd_text_clear(&alone);
+    return status;
+}

@@ -21,6 +21,9 @@ typedef struct lmd_normalizer_kind {
      * lmd_normalizer_check_growth. */
     lmd_status (*apply)(const lmd_normalizer *self, lmd_matcher *matcher,
                         const char *text, size_t size, lmd_text *out);
+    /* See lmd_normalizer_front; NULL: what the front becomes by itself. */
+    lmd_status (*front)(const lmd_normalizer *self, lmd_matcher *matcher,
+                        const char *text, size_t size, size_t *front);
 } lmd_normalizer_kind;
 
 struct lmd_normalizer {
@@ -40,5 +43,11 @@ lmd_status lmd_normalizer_check_growth(size_t before, size_t after);
 
 lmd_status lmd_normalizer_apply(const lmd_normalizer *normalizer, lmd_matcher *matcher,
                                 const char *text, size_t size, lmd_text *out);
+
+/* The first *front bytes of a text come from the first character of what there was before
+ * any normalizer: how many of what it becomes do? As `tokenizers` sees it, for which this
+ * decides what stands at a text's beginning. */
+lmd_status lmd_normalizer_front(const lmd_normalizer *normalizer, lmd_matcher *matcher,
+                                const char *text, size_t size, size_t *front);
 
 #endif

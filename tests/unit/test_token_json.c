@@ -133,10 +133,20 @@ static void test_bos_rules(void **state)
     expect_bos(plain, "{\"bos_token\":{\"content\":\"ab\",\"special\":true}}", 2, false);
     expect_bos(plain, "{\"add_bos_token\":false,\"bos_token\":null}", -1, false);
     expect_bos(plain, "{\"add_bos_token\":false,\"bos_token\":\"<nowhere>\"}", -1, false);
+    // That one is to be added and not which: the post-processor's, else config.json's.
+    expect_bos(front, "{\"add_bos_token\":true}", 4, true);
+    expect_bos(plain, "{\"add_bos_token\":true}", -1, true);
+    write_case("config.json", "{\"bos_token_id\":1}");
+    expect_bos(plain, "{\"add_bos_token\":true}", 1, true);
+    expect_bos(plain, "{\"add_bos_token\":true,\"bos_token\":\"<s>\"}", 4, true);
+    expect_bos(front, "{}", 4, true);
+    expect_bos(plain, "{}", 1, false);
+    write_case("config.json", "{\"bos_token_id\":6}"); // there is no such id
+    expect_bos(plain, "{}", -1, false);
+    write_case("config.json", "{\"bos_token_id\":[1,2]}");
+    expect_bos(plain, "{}", -1, false);
     char path[CASE_PATH];
     write_tokenizer(path, plain);
-    write_case("tokenizer_config.json", "{\"add_bos_token\":true}");
-    expect_refusal(path, LMD_INPUT, "tokenizer_config.json", "bos_token");
     write_case("tokenizer_config.json", "{\"add_bos_token\":1}");
     expect_refusal(path, LMD_INPUT, "tokenizer_config.json", "add_bos_token");
     write_case("tokenizer_config.json", "{\"bos_token\":");
