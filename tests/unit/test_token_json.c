@@ -278,6 +278,34 @@ static void test_exploding_normalizer(void **state)
     lmd_token_close(tokenizer);
 }
 
+/* A character map with one content of 3 * n + 1 letters (in base64, three of them are
+ * "YWFh"). */
+static lmd_status open_with_map(int n)
+{
+    char path[CASE_PATH];
+    lmd_text json = {0};
+    lmd_tokenizer *tokenizer = NULL;
+    lmd_text_append_string(&json, "{" MODEL ",\"normalizer\":{\"type\":\"Precompiled\","
+                                  "\"precompiled_charsmap\":\"BAAAAAAAAABh");
+    for (int i = 0; i < n; i++) {
+        lmd_text_append_string(&json, "YWFh");
+    }
+    lmd_text_append_string(&json, "\"}}");
+    const lmd_status status =
+        lmd_token_open(&tokenizer, write_tokenizer(path, json.bytes));
+    lmd_token_close(tokenizer);
+    lmd_text_clear(&json);
+    return status;
+}
+
+static void test_exploding_character(void **state)
+{
+    (void)state;
+    assert_int_equal(open_with_map(300), LMD_OK);
+    assert_int_equal(open_with_map(400), LMD_INPUT);
+    assert_non_null(strstr(lmd_status_message(), "makes a text of a character"));
+}
+
 /* A regular expression that would try 2^60 ways to divide a word gives up soon. */
 static void test_exploding_regex(void **state)
 {
@@ -314,6 +342,7 @@ int main(void)
         IN_FOLDER(test_ill_formed_text_is_refused),
         IN_FOLDER(test_long_word),
         IN_FOLDER(test_exploding_normalizer),
+        IN_FOLDER(test_exploding_character),
         IN_FOLDER(test_exploding_regex),
     };
 #undef IN_FOLDER
