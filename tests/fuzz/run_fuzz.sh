@@ -20,14 +20,16 @@ number_of() {
     sed -n "s/^stat::$1: *//p" "$log"
 }
 
-# Of all children so far, in seconds: on a busy machine much less than FUZZ_SECONDS.
-processor_time() {
-    times >"$TMPDIR/times"
-    awk 'NR == 2 { gsub(/[ms]/, " "); print int($1 * 60 + $2 + $3 * 60 + $4) }' "$TMPDIR/times"
+# Sets cpu: seconds of all children so far. On a busy machine much less than FUZZ_SECONDS.
+take_processor_time() {
+    times >"$TMPDIR/times" # in this shell, whose children count
+    cpu=$(awk 'NR == 2 { gsub(/[ms]/, " "); print int($1 * 60 + $2 + $3 * 60 + $4) }' \
+        "$TMPDIR/times")
 }
 
 fuzz() {
-    before=$(processor_time)
+    take_processor_time
+    before=$cpu
     log="$BUILD/fuzz-logs/$1.log"
     mkdir -p "$BUILD/corpus/$1"
     # shellcheck disable=SC2086 # limits are words
@@ -42,8 +44,8 @@ fuzz() {
         finding=$(sed -n 's/.*\(SUMMARY.*\)/\1/p' "$log" | tail -n 1)
         failed=1
     fi
-    after=$(processor_time)
-    echo "fuzz $1: $(number_of number_of_executed_units) runs in $((after - before)) s of" \
+    take_processor_time
+    echo "fuzz $1: $(number_of number_of_executed_units) runs in $((cpu - before)) s of" \
         "processor time, ${edges:-?} edges, finding: ${finding:-exit $status}"
 }
 

@@ -130,6 +130,79 @@ def tokenizer_of_llama(get):
     return made
 
 
+def tokenizer_of_model(path, legacy):
+    """Llama's tokenizer.model as transformers 4 reads it for the class LlamaTokenizer."""
+    model = sentencepiece.SentencePieceProcessor(model_proto=Path(path).read_bytes())
+    tokens = [model.id_to_piece(i) for i in range(model.vocab_size())]
+    scores = [model.get_score(i) for i in range(len(tokens))]
+    special = [model.is_control(i) or model.is_unknown(i) for i in range(len(tokens))]
+    merges = merges_of_scores(tokens, scores, [3 if s else 1 for s in special])
+    vocab = {token: i for i, token in enumerate(tokens)}
+    unknown = tokens[model.unk_id()]
+    made = Tokenizer(
+        models.BPE(vocab=vocab, merges=merges, byte_fallback=True, fuse_unk=True, unk_token=unknown)
+    )
+    if legacy:
+        made.normalizer = norm.Sequence([norm.Prepend("\u2581"), norm.Replace(" ", "\u2581")])
+    else:
+        made.pre_tokenizer = pre.Metaspace(prepend_scheme="first", split=False)
+    named = [token for token, is_special in zip(tokens, special, strict=True) if is_special]
+    made.add_special_tokens([AddedToken(t, special=True, normalized=False) for t in named])
+    return made
+
+
+def tokenizer_of_unigram(path):
+    """A Unigram tokenizer.model as transformers writes it into a tokenizer.json."""
+    model = sentencepiece.SentencePieceProcessor(model_proto=Path(path).read_bytes())
+    vocab = [(model.id_to_piece(i), model.get_score(i)) for i in range(model.vocab_size())]
+    made = Tokenizer(models.Unigram(vocab=vocab, unk_id=model.unk_id(), byte_fallback=False))
+    made.normalizer = norm.Sequence(
+        [
+            norm.Precompiled(charsmap_of(Path(path).read_bytes())),
+            norm.Strip(left=False, right=True),
+            norm.Replace(Regex(" {2,}"), "\u2581"),
+        ]
+    )
+    made.pre_tokenizer = pre.Metaspace()
+    named = [vocab[i][0] for i in range(len(vocab)) if model.is_control(i) or model.is_unknown(i)]
+    made.add_special_tokens([AddedToken(t, special=True, normalized=False) for t in named])
+    return made
+
+
+def fields_of(message):
+    """(number, value) of a protocol buffer message; values of length are bytes."""
+
+    def number(at):
+        value = shift = 0
+        while True:
+            byte = message[at]
+            value |= (byte & 0x7F) << shift
+            at, shift = at + 1, shift + 7
+            if byte < 0x80:
+                return value, at
+
+    at = 0
+    while at < len(message):
+        tag, at = number(at)
+        if tag & 7 == 2:
+            size, at = number(at)
+            yield tag >> 3, message[at : at + size]
+            at += size
+        elif tag & 7 == 0:
+            value, at = number(at)
+            yield tag >> 3, value
+        else:
+            size = 4 if tag & 7 == 5 else 8
+            yield tag >> 3, message[at : at + size]
+            at += size
+
+
+def charsmap_of(model):
+    """ModelProto.normalizer_spec.precompiled_charsmap"""
+    specs = (value for number, value in fields_of(model) if number == 3)
+    return next(v for spec in specs for n, v in fields_of(spec) if n == 2)
+
+
 def tokenizer_of_gguf(path):
     get = metadata(path)
     if get("tokenizer.ggml.model") == "llama":

@@ -175,6 +175,24 @@ static void test_two_files_are_no_choice(void **state)
     expect_refusal(case_folder, LMD_INPUT, case_folder, "more than one");
 }
 
+/* The parts of one split file are a choice; its first part has the vocabulary. */
+static void test_parts_of_one_file(void **state)
+{
+    (void)state;
+    char path[CASE_PATH];
+    gguf_case other = usual;
+    other.model = NULL;
+    write_gguf("m-00002-of-00003.gguf", &other);
+    write_gguf("m-00001-of-00003.gguf", &usual);
+    write_gguf("m-00003-of-00003.gguf", &other);
+    lmd_tokenizer *const tokenizer = open_tokenizer(case_folder);
+    assert_string_equal(lmd_token_path(tokenizer),
+                        case_path(path, "m-00001-of-00003.gguf"));
+    lmd_token_close(tokenizer);
+    write_gguf("m-00001-of-00004.gguf", &usual);
+    expect_refusal(case_folder, LMD_INPUT, case_folder, "more than one");
+}
+
 /* The digest is of the vocabulary alone. */
 static void test_digest(void **state)
 {
@@ -202,6 +220,7 @@ int main(void)
         IN_FOLDER(test_bos_rules),
         IN_FOLDER(test_refusals_name_the_key),
         IN_FOLDER(test_two_files_are_no_choice),
+        IN_FOLDER(test_parts_of_one_file),
         IN_FOLDER(test_digest),
     };
 #undef IN_FOLDER
