@@ -100,7 +100,21 @@ class Maker:
         return {"type": "Sequence", "pretokenizers": parts}
 
     def added_tokens(self):
-        words = ["<mask>", "ab", " ", "  ", "é", "e\u0301", "A", "user", "the", "▁", "1", "ﬁ", "字x"]
+        words = [
+            "<mask>",
+            "ab",
+            " ",
+            "  ",
+            "é",
+            "e\u0301",
+            "A",
+            "user",
+            "the",
+            "▁",
+            "1",
+            "ﬁ",
+            "字x",
+        ]
         chosen = self.random.sample(words, self.random.randrange(5))
         tokens = [references.added(w, special=True, normalized=False) for w in SPECIALS[:2]]
         for word in chosen:
@@ -120,7 +134,9 @@ class Maker:
     def post_processor(self):
         kind = self.random.randrange(4)
         if kind < 2:
-            return [None, {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True}][kind]
+            return [None, {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True}][
+                kind
+            ]
         front = [{"SpecialToken": {"id": "<s>", "type_id": 0}}] if self.flag() else []
         text = {"Sequence": {"id": "A", "type_id": 0}}
         template = {
@@ -158,8 +174,9 @@ def usable_tokens(made):
     normalizer = Tokenizer.from_str(json.dumps({**made, "added_tokens": []})).normalizer
     tokens = made["added_tokens"]
     return [
-        t for t in tokens if not (t["normalized"] and normalizer)
-        or normalizer.normalize_str(t["content"])
+        t
+        for t in tokens
+        if not (t["normalized"] and normalizer) or normalizer.normalize_str(t["content"])
     ]
 
 
@@ -187,7 +204,10 @@ def check(options, made, texts, folder):
         return -1
     wrong = [(t, ids, line) for (t, ids), line in zip(known, found, strict=True) if ids != line]
     for text, ids, line in wrong[:1]:
-        shown = {**made, "model": {k: v for k, v in made["model"].items() if k not in ("vocab", "merges")}}
+        shown = {
+            **made,
+            "model": {k: v for k, v in made["model"].items() if k not in ("vocab", "merges")},
+        }
         print(f"{json.dumps(shown)[:3000]}\n  {text!r}\n    reference {ids}\n    lmdepth   {line}")
     return len(wrong)
 

@@ -87,12 +87,10 @@ def generate(kind, size=200_000):
             ]
         ),
         "emoji": lambda: "".join(source.choices([*EMOJI, "a", " ", "!"], k=3)),
-        "marks": lambda: (
-            "".join(
-                chr(source.choice([97, 0x410, 0x5D0, 0x915, 0xAC00, 0x304B]) + source.randrange(20))
-                + "".join(source.choices(MARKS, k=source.randrange(4)))
-                for _ in range(source.randrange(1, 9))
-            )
+        "marks": lambda: "".join(
+            chr(source.choice([97, 0x410, 0x5D0, 0x915, 0xAC00, 0x304B]) + source.randrange(20))
+            + "".join(source.choices(MARKS, k=source.randrange(4)))
+            for _ in range(source.randrange(1, 9))
         ),
         "spaces": lambda: (
             "".join(source.choices(SPACES, k=source.randrange(1, 7))) + source.choice("aб字.1'")
@@ -119,7 +117,10 @@ def sources(folder):
     for name in MANUALS:
         yield f"manual {name}", read_files(sorted((share / "man" / name).glob("man[1-8]/*.gz")))
     yield "names iso-codes", read_names(share / "locale")
-    yield "code python", read_files(sorted(Path(sysconfig.get_path("stdlib")).glob("*.py")), 800_000)
+    yield (
+        "code python",
+        read_files(sorted(Path(sysconfig.get_path("stdlib")).glob("*.py")), 800_000),
+    )
     yield "code headers", read_files(sorted(Path("/usr/include").glob("*.h")))
     for kind in ("numbers", "emoji", "marks", "spaces"):
         yield f"generated {kind}", generate(kind)
