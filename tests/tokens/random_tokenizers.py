@@ -18,10 +18,10 @@ from pathlib import Path
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ["RUST_BACKTRACE"] = "0"
 
-from check_tokens import references, train_unigram  # noqa: E402
-from token_fuzz import Fuzz  # noqa: E402
-from token_texts import sources  # noqa: E402
-from tokenizers import Tokenizer  # noqa: E402
+from check_tokens import references, train_unigram
+from token_fuzz import Fuzz
+from token_texts import sources
+from tokenizers import Tokenizer
 
 BEHAVIORS = ["Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous"]
 STRINGS = 40
@@ -163,7 +163,7 @@ def encode(tokenizer, text):
     """None where tokenizers fails, as it does for characters that no model part takes."""
     try:
         return " ".join(map(str, tokenizer.encode(text).ids))
-    except BaseException as error:  # noqa: BLE001 - a panic in Rust is no Exception
+    except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
             raise
         return None
