@@ -53,6 +53,11 @@ test-reference: $(BUILD)/lmdepth
 test-conformance: $(BUILD)/lmdepth
 	@BUILD=$(BUILD) $(MPI_ENV) "$(VENV)/bin/python" tests/conformance/run.py
 
+.PHONY: test-faults
+## test-faults: a hundred kills at random moments, with other ranks each time (10 minutes)
+test-faults: $(BUILD)/lmdepth
+	@BUILD=$(BUILD) MPIRUN="$(MPIRUN)" $(MPI_ENV) tests/faults/hundred.sh
+
 # ---- sanitizers: everything, in a build folder of its own ----
 
 .PHONY: asan
@@ -97,3 +102,35 @@ lint:
 	tools/install_packages.sh $(APT_LINT)
 	@$(MAKE) --no-print-directory $(VENV)/.made
 	@VENV="$(VENV)" tools/lint.sh
+
+# ---- tokens: against tokenizers and sentencepiece, which are not Debian's ----
+
+# A Python that has them (pip install tokenizers sentencepiece gguf); without it the
+# targets say that they are skipped.
+TOKENS_PYTHON ?= $(VENV)/bin/python
+TOKENS_STRINGS ?= 200000
+TOKENS_TEXTS ?= $(BUILD)/token-texts
+TOKENS_MODEL ?= $(firstword $(wildcard $(BUILD)/models/*.gguf))
+tokens_skipped = echo "skipped: $(TOKENS_PYTHON) has no tokenizers, sentencepiece and gguf" \
+    "(name one that has: TOKENS_PYTHON=...)"
+tokens_ready = "$(TOKENS_PYTHON)" -c "import tokenizers, sentencepiece, gguf" 2>/dev/null
+
+.PHONY: test-tokens time-tokens
+## test-tokens: every vocabulary over 16 MB of text and TOKENS_STRINGS=200000 random strings
+test-tokens: $(BUILD)/lmdepth
+	@if $(tokens_ready); then tests/tokens/fetch_texts.sh "$(TOKENS_TEXTS)" && \
+	    "$(TOKENS_PYTHON)" tests/tokens/check_tokens.py --lmdepth $(BUILD)/lmdepth \
+	    --texts "$(TOKENS_TEXTS)" --shared "$(LMDEPTH_SHARED)" --strings $(TOKENS_STRINGS) \
+	    $(if $(TOKENS_MODEL),--model "$(TOKENS_MODEL)"); \
+	else $(tokens_skipped); echo "tokens: 0 passed, 0 failed, 1 skipped"; fi
+
+$(BUILD)/tests/tokens/%: tests/tokens/%.c $(core_library) $(BUILD)/.deps
+	@mkdir -p $(@D); echo "  test $<"
+	$(Q)$(CC) $(CFLAGS_ALL) -o $@ $< $(core_library) $(PACKAGE_LIBS)
+
+## time-tokens: speed beside tokenizers on one thread; words of 1 and 10 MB
+time-tokens: $(BUILD)/tests/tokens/time_tokens
+	@if $(tokens_ready); then tests/tokens/fetch_texts.sh "$(TOKENS_TEXTS)" && \
+	    "$(TOKENS_PYTHON)" tests/tokens/time_tokens.py --program $< \
+	    --texts "$(TOKENS_TEXTS)" --shared "$(LMDEPTH_SHARED)"; \
+	else $(tokens_skipped); fi

@@ -83,10 +83,16 @@ void lmd_matrix_clear_padding(lmd_matrix *matrix);
  * nearest, ties to even: those of a file of that type never are. */
 void lmd_matrix_put_row(lmd_matrix *matrix, int row, const float *in);
 
-/* Packs channel `channel` of rows [first, first + n) of W; `in` is (n): for files that
- * keep the transpose. */
-void lmd_matrix_put_channel(lmd_matrix *matrix, int channel, int first, int n,
-                            const float *in);
+/* The same for n rows at a time, which is faster. Row i of `in` (n, C) becomes row
+ * first + rows[i] of W; `rows` NULL: first + i. `type` is that of `in`: LMD_F32, or the
+ * matrix's own, which is kept bit for bit. */
+void lmd_matrix_put_rows(lmd_matrix *matrix, int first, const int32_t *rows, int n,
+                         const void *in, lmd_matrix_type type);
+
+/* Packs channels [channel, channel + n_channels) of rows [first, first + n) of W; `in` is
+ * (n_channels, n), `type` as above: for files that keep the transpose. */
+void lmd_matrix_put_channels(lmd_matrix *matrix, int channel, int n_channels, int first,
+                             int n, const void *in, lmd_matrix_type type);
 
 /* Row `row` of W, as it was put, into out (C). */
 void lmd_matrix_get_row(const lmd_matrix *matrix, int row, float *out);

@@ -1,39 +1,59 @@
-/* Narrowing works on integers, so its result does not depend on how this thread rounds.
- */
+/* The loops are written for compilers to turn into vectors. */
 #include <lmdepth/base/half.h>
 
-uint16_t lmd_half_to_bf16(float value)
+static inline uint16_t to_bf16(float value)
 {
     uint32_t bits;
     memcpy(&bits, &value, sizeof bits);
-    if ((bits & 0x7fffffffU) > 0x7f800000U) {
-        return (uint16_t)(bits >> 16 | 0x40U); // quiet, lest it round to infinity
-    }
-    return (uint16_t)((bits + 0x7fffU + (bits >> 16 & 1U)) >> 16);
+    const uint32_t rounded = (bits + 0x7fffU + (bits >> 16 & 1U)) >> 16;
+    const uint32_t quiet = bits >> 16 | 0x40U; // lest a NaN round to infinity
+    return (uint16_t)((bits & 0x7fffffffU) > 0x7f800000U ? quiet : rounded);
 }
 
-uint16_t lmd_half_to_f16(float value)
+static inline uint16_t to_f16(float value)
 {
     uint32_t bits;
     memcpy(&bits, &value, sizeof bits);
     const uint32_t sign = bits >> 16 & 0x8000U, size = bits & 0x7fffffffU;
-    if (size > 0x7f800000U) {
-        return (uint16_t)(sign | 0x7e00U | (size >> 13 & 0x3ffU));
+    // A carry into the exponent is right, up to infinity.
+    const uint32_t normal = (size - (112U << 23) + 0xfffU + (size >> 13 & 1U)) >> 13;
+    // The last place of floats in [0.5, 1) is 2^-24, that of subnormal results: the sum
+    // rounds as they do.
+    float sum;
+    memcpy(&sum, &size, sizeof sum);
+    sum += 0.5f;
+    uint32_t small;
+    memcpy(&small, &sum, sizeof small);
+    small -= 126U << 23;
+    uint32_t result = lmd_half_choose(size < 113U << 23, small, normal);
+    // 2^16, which no rounding brings back.
+    result = lmd_half_choose(size >= 143U << 23, 0x7c00U, result);
+    result = lmd_half_choose(size > 0x7f800000U, 0x7e00U | (size >> 13 & 0x3ffU), result);
+    return (uint16_t)(sign | result);
+}
+
+uint16_t lmd_half_to_bf16(float value)
+{
+    return to_bf16(value);
+}
+
+uint16_t lmd_half_to_f16(float value)
+{
+    return to_f16(value);
+}
+
+void lmd_half_narrow_bf16(uint16_t *out, const float *in, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        out[i] = to_bf16(in[i]);
     }
-    if (size >= 0x47800000U) { // 2^16, which no rounding brings back
-        return (uint16_t)(sign | 0x7c00U);
+}
+
+void lmd_half_narrow_f16(uint16_t *out, const float *in, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        out[i] = to_f16(in[i]);
     }
-    const uint32_t exponent = size >> 23;
-    if (exponent < 102) { // below 2^-25, half of the smallest
-        return (uint16_t)sign;
-    }
-    // In units of the result's last place, with `lost` more bits; a carry is right, up to
-    // infinity.
-    const uint32_t whole =
-        exponent > 112 ? size - (112U << 23) : (size & 0x7fffffU) | 0x800000U;
-    const uint32_t lost = exponent > 112 ? 13 : 126 - exponent;
-    const uint32_t half = (1U << (lost - 1)) - 1 + (whole >> lost & 1U);
-    return (uint16_t)(sign | (whole + half) >> lost);
 }
 
 static inline uint16_t read_u16(const unsigned char *bytes)

@@ -1,7 +1,7 @@
 /* Block-diagonal causal attention over a pack: softmax(scale q k^T) v, Vaswani et al.
  * 2017.
  *
- * An item is 128 queries of one head of one prompt, in panels of 32. It walks over the
+ * A block is 128 queries of one head of one prompt, in panels of 32. It walks over the
  * prompt's keys, 84 at a time, with a running maximum and sum (online softmax, Milakov
  * and Gimelshein 2018), so that scratch does not grow with the prompt. Everything is done
  * transposed, a lane for each query: scores = K Q^T, and the sums of values += V^T P.
@@ -19,7 +19,7 @@
 
 enum {
     LANES = LMD_PANEL_COLUMNS, /* queries of a panel */
-    PANELS = 4,                /* of an item, */
+    PANELS = 4,                /* of a block, */
     WIDE_HEAD = 256,           /* unless heads are wider than this: then one */
     KEYS = 84,                 /* of a block; whole tiles of 14, 6 and 1 rows */
     MOST_TILE_ROWS = 16,
@@ -32,8 +32,10 @@ typedef struct attention_run {
     const lmd_attention *task;
     float *out;
     const int32_t *starts;
+    int n_prompts;
     int window; /* at most NO_WINDOW */
-    int item_queries;
+    int block_queries;
+    int n_ranges; /* of so many rows of the pack */
 } attention_run;
 
 /* A member's scratch. */
@@ -50,16 +52,16 @@ typedef struct attention_scratch {
     float *product; /* the product's own */
 } attention_scratch;
 
-/* The queries, keys and so on of an item. */
-typedef struct attention_item {
+/* A block of queries, and one of keys. */
+typedef struct attention_block {
     attention_scratch scratch;
     int head;
     int start, n;   /* the prompt's rows */
     int first, end; /* queries, counted from its start */
     int key, keys;  /* the block of keys at hand */
-} attention_item;
+} attention_block;
 
-static int panels_of_item(int D)
+static int panels_of_block(int D)
 {
     return D > WIDE_HEAD ? 1 : PANELS;
 }
@@ -79,7 +81,7 @@ static float *take(float *memory, size_t *used, size_t n)
 
 static size_t lay_out(attention_scratch *scratch, float *memory, int head_size)
 {
-    const size_t D = (size_t)head_size, panels = (size_t)panels_of_item(head_size);
+    const size_t D = (size_t)head_size, panels = (size_t)panels_of_block(head_size);
     const size_t most_rows = D > KEYS ? D : KEYS;
     size_t used = 0;
     scratch->queries = take(memory, &used, panels * D * LANES);
@@ -106,7 +108,7 @@ size_t lmd_attention_scratch_floats(int max_D)
 /* ---- in ---- */
 
 /* The queries as panels, times scale; there is nothing beyond the prompt's end. */
-static void load_queries(const attention_run *run, const attention_item *it)
+static void load_queries(const attention_run *run, const attention_block *it)
 {
     const lmd_attention *task = run->task;
     const lmd_product panel = {.tile_rows = LANES};
@@ -124,7 +126,7 @@ static void load_queries(const attention_run *run, const attention_item *it)
 }
 
 /* The keys as tiles of rows of a product, the values as tiles of its channels. */
-static void load_keys(const attention_run *run, const attention_item *it)
+static void load_keys(const attention_run *run, const attention_block *it)
 {
     const lmd_attention *task = run->task;
     const size_t D = (size_t)task->D, unit = (size_t)run->product->tile_rows;
@@ -148,8 +150,8 @@ static void load_keys(const attention_run *run, const attention_item *it)
 /* ---- a panel of queries and a block of keys ---- */
 
 /* out (M, LANES) = in (M, C) W (LANES, C)^T. */
-static void multiply_tiles(const attention_run *run, const attention_item *it, float *out,
-                           const float *in, const float *W, int M, int C)
+static void multiply_tiles(const attention_run *run, const attention_block *it,
+                           float *out, const float *in, const float *W, int M, int C)
 {
     const int unit = run->product->tile_rows;
     const lmd_product_block block = {.out = out,
@@ -167,7 +169,7 @@ static void multiply_tiles(const attention_run *run, const attention_item *it, f
     run->product->run(run->kernel->vector, &block);
 }
 
-static void see_keys(const attention_run *run, const attention_item *it, int panel)
+static void see_keys(const attention_run *run, const attention_block *it, int panel)
 {
     const int D = run->task->D;
     const lmd_vector_table *vector = run->kernel->vector;
@@ -195,7 +197,7 @@ static void see_keys(const attention_run *run, const attention_item *it, int pan
 
 /* ---- out ---- */
 
-static void store_sums(const attention_run *run, const attention_item *it)
+static void store_sums(const attention_run *run, const attention_block *it)
 {
     const size_t D = (size_t)run->task->D, stride = (size_t)run->task->H * D;
     for (int i = 0; i < it->end - it->first; i++) {
@@ -219,7 +221,7 @@ static int first_key(const attention_run *run, int first)
     return key > 0 ? key / KEYS * KEYS : 0;
 }
 
-static void attend(const attention_run *run, attention_item *it)
+static void attend(const attention_run *run, attention_block *it)
 {
     const size_t D = (size_t)run->task->D;
     const int panels = (it->end - it->first + LANES - 1) / LANES;
@@ -244,27 +246,25 @@ static void attend(const attention_run *run, attention_item *it)
     store_sums(run, it);
 }
 
-static int n_blocks(const attention_run *run, int prompt)
-{
-    const int n = run->starts[prompt + 1] - run->starts[prompt];
-    return (n + run->item_queries - 1) / run->item_queries;
-}
-
-/* Items run over heads, prompts and blocks of queries, the last (longest) block first. */
+/* An item's rows of the pack: all blocks of queries that begin among them, of each prompt
+ * at most one. The last rows come first, which see most keys where prompts are long. */
 static void run_item(void *context, int item, int member)
 {
     const attention_run *run = context;
-    int block = item / run->task->H, prompt = 0;
-    while (block >= n_blocks(run, prompt)) {
-        block -= n_blocks(run, prompt);
-        prompt++;
-    }
-    attention_item it = {.head = item % run->task->H, .start = run->starts[prompt]};
-    it.n = run->starts[prompt + 1] - it.start;
-    it.first = (n_blocks(run, prompt) - 1 - block) * run->item_queries;
-    it.end = smaller_of(it.first + run->item_queries, it.n);
+    const int size = run->block_queries, H = run->task->H;
+    const int low = run->starts[0] + (run->n_ranges - 1 - item / H) * size;
+    attention_block it = {.head = item % H};
     lay_out(&it.scratch, lmd_kernel_scratch(run->kernel, member), run->task->D);
-    attend(run, &it);
+    for (int p = lmd_prompt_of_row(run->starts, run->n_prompts, low);
+         p < run->n_prompts && run->starts[p] < low + size; p++) {
+        it.start = run->starts[p];
+        it.n = run->starts[p + 1] - it.start;
+        it.first = low > it.start ? (low - it.start + size - 1) / size * size : 0;
+        it.end = smaller_of(it.first + size, it.n);
+        if (it.first < it.n && it.start + it.first < low + size) {
+            attend(run, &it);
+        }
+    }
 }
 
 void lmd_kernel_attention(lmd_kernel *kernel, float *out, const lmd_attention *attention,
@@ -277,13 +277,12 @@ void lmd_kernel_attention(lmd_kernel *kernel, float *out, const lmd_attention *a
                          .task = attention,
                          .out = out,
                          .starts = starts,
+                         .n_prompts = n_prompts,
                          .window = attention->window > 0
                                        ? smaller_of(attention->window, NO_WINDOW)
                                        : NO_WINDOW,
-                         .item_queries = LANES * panels_of_item(attention->D)};
-    int n_items = 0;
-    for (int p = 0; p < n_prompts; p++) {
-        n_items += n_blocks(&run, p) * attention->H;
-    }
-    lmd_team_run(kernel->team, n_items, run_item, &run);
+                         .block_queries = LANES * panels_of_block(attention->D)};
+    const int T = starts[n_prompts] - starts[0];
+    run.n_ranges = (T + run.block_queries - 1) / run.block_queries;
+    lmd_team_run(kernel->team, run.n_ranges * attention->H, run_item, &run);
 }

@@ -43,8 +43,8 @@ typedef struct lmd_product_block {
     size_t out_stride;
     const float *in;
     const void *W;
-    lmd_matrix_type type; /* of W */
-    lmd_widen *widen;     /* unless W is LMD_F32 */
+    lmd_matrix_type type;  /* of W */
+    lmd_widen_loop *widen; /* unless W is LMD_F32 */
     int M, n, C, chunk;
     int shape_M, shape_n; /* >= M, n */
     float *scratch;       /* LMD_PRODUCT_PANEL + LMD_PRODUCT_PART + shape_M shape_n */
@@ -113,6 +113,21 @@ struct lmd_kernel {
     char arithmetic[160];
     char remark[200]; /* "" for none */
 };
+
+/* The prompt of row `row` of a pack, starts[0] <= row < starts[n_prompts]. */
+static inline int lmd_prompt_of_row(const int32_t *starts, int n_prompts, int row)
+{
+    int low = 0, high = n_prompts; // starts[low] <= row < starts[high]
+    while (high - low > 1) {
+        const int middle = low + (high - low) / 2;
+        if (starts[middle] <= row) {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
 
 /* A member's scratch of products, attention and the scan. */
 float *lmd_kernel_scratch(const lmd_kernel *kernel, int member);

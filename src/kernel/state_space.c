@@ -13,7 +13,7 @@ typedef struct convolve_run {
     const float *in;
     size_t in_stride;
     const int32_t *starts;
-    int T;
+    int n_prompts;
 } convolve_run;
 
 static void convolve_item(void *context, int item, int member)
@@ -21,8 +21,9 @@ static void convolve_item(void *context, int item, int member)
     (void)member;
     const convolve_run *run = context;
     const int first = item * CONVOLVE_ROWS + run->starts[0];
-    const int end = first + CONVOLVE_ROWS < run->T ? first + CONVOLVE_ROWS : run->T;
-    int prompt = 0;
+    const int rows = run->starts[run->n_prompts] - first;
+    const int end = first + (rows < CONVOLVE_ROWS ? rows : CONVOLVE_ROWS);
+    int prompt = lmd_prompt_of_row(run->starts, run->n_prompts, first);
     for (int t = first; t < end; t++) {
         while (run->starts[prompt + 1] <= t) {
             prompt++;
@@ -46,8 +47,8 @@ void lmd_kernel_convolve(lmd_kernel *kernel, float *out, const float *in,
                         .in = in,
                         .in_stride = in_stride,
                         .starts = starts,
-                        .T = starts[n_prompts]};
-    const int rows = run.T - starts[0];
+                        .n_prompts = n_prompts};
+    const int rows = starts[n_prompts] - starts[0];
     lmd_team_run(kernel->team, (rows + CONVOLVE_ROWS - 1) / CONVOLVE_ROWS, convolve_item,
                  &run);
 }

@@ -19,7 +19,6 @@ const lmd_vector_table LMD_VECTOR_TABLE = {
     .sums = {{sums_plain, sums_cross}, {sums_entropy, sums_both}},
     .total = total,
     .exponentials = exponentials,
-    .largest = largest,
     .soften = soften,
     .carry = carry,
     .rms_norm = rms_norm,

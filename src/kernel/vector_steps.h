@@ -3,7 +3,7 @@
 #ifndef VECTOR_STEPS_H
 #define VECTOR_STEPS_H
 
-#include <math.h> /* sqrt, INFINITY */
+#include <math.h> /* sqrt */
 #include "vector_math.h"
 
 /* n rows of a panel, n a constant after inlining, so that all sums stay in registers.
@@ -16,8 +16,7 @@ static inline __attribute__((always_inline)) void panel_rows(const lmd_panel *pa
     vec sum[LMD_PANEL_ROWS][PARTS];
     for (int i = 0; i < n; i++) {
         for (int p = 0; p < PARTS; p++) {
-            const float *old = out + (size_t)i * panel->out_stride + p * WIDTH;
-            sum[i][p] = panel->add ? load(old) : splat(0.0f);
+            sum[i][p] = splat(0.0f);
         }
     }
     const float *b = panel->b;
@@ -45,19 +44,6 @@ static void panel(const lmd_panel *task)
     for (; row < task->M; row++) {
         panel_rows(task, row, 1);
     }
-}
-
-static float largest(const float *x, int n)
-{
-    vec best = splat(-INFINITY);
-    for (int i = 0; i < n; i += WIDTH) {
-        best = larger(load(x + i), best);
-    }
-    float out = -INFINITY;
-    for (int i = 0; i < WIDTH; i++) {
-        out = best[i] > out ? best[i] : out;
-    }
-    return out;
 }
 
 static double lane_total(const double lanes[LMD_LANES])

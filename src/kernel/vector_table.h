@@ -13,13 +13,12 @@
 /* Columns that the loops over logits take at a time: rows of logits are padded to it. */
 enum { LMD_LANES = 16 };
 
-/* out (M, 16) = a (M, C) b (C, 16), added to out if `add`. Strides in floats. */
+/* out (M, 16) = a (M, C) b (C, 16). Strides in floats. */
 typedef struct lmd_panel {
     float *out;
     const float *a, *b;
     size_t out_stride, a_stride, b_stride;
     int M, C;
-    bool add;
 } lmd_panel;
 
 /* The first pass over a tile's row of logits. */
@@ -112,9 +111,6 @@ typedef struct lmd_vector_table {
      */
     void (*exponentials)(float *out, const float *in, int n, float reference,
                          float scale);
-
-    /* The largest of x (n), NaN aside; n a multiple of LMD_LANES. */
-    float (*largest)(const float *x, int n);
 
     void (*soften)(const lmd_softening *softening);
 

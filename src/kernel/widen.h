@@ -7,11 +7,11 @@
 #include <lmdepth/kernel.h>
 
 /* out (n, 32) = n channels of a panel, from the first of a run on. */
-typedef void lmd_widen(float *out, const uint16_t *in, int n);
+typedef void lmd_widen_loop(float *out, const uint16_t *in, int n);
 
 typedef struct lmd_widener {
     const char *name;
-    lmd_widen *from[3]; /* by lmd_matrix_type; none for LMD_F32 */
+    lmd_widen_loop *from[3]; /* by lmd_matrix_type; none for LMD_F32 */
 } lmd_widener;
 
 extern const lmd_widener lmd_widener_base;

@@ -118,16 +118,25 @@ static lmd_status read_json(const lmd_family **family, lmd_config *config,
 
 /* GGUF says by its tensors, not by a key, whether the head is tied and what has a bias,
  * and may leave the size of the vocabulary to them. */
-static void complete_gguf(lmd_config *config, const lmd_family *family,
-                          const lmd_weights *weights)
+static lmd_status complete_gguf(lmd_config *config, const lmd_family *family,
+                                const lmd_weights *weights)
 {
+    enum { LARGEST_VOCABULARY = 1 << 24 };
     const lmd_tensor *const embedding =
         lmd_weights_find(weights, family->wants.outer[0].gguf);
     config->is_tied = !lmd_model_has_tensor(weights, &family->wants, family->wants.head);
-    if (config->V == 0 && embedding && embedding->n_rows < INT32_MAX) {
+    if (config->V == 0 && embedding) {
+        if (embedding->n_rows < 1 || embedding->n_rows > LARGEST_VOCABULARY) {
+            return lmd_status_set(LMD_INPUT,
+                                  "%s: tensor '%s' has %lld rows, which is no size of a "
+                                  "vocabulary",
+                                  lmd_weights_path(weights), embedding->name,
+                                  (long long)embedding->n_rows);
+        }
         config->V = (int)embedding->n_rows;
     }
     lmd_model_set_flags(config, weights, &family->wants);
+    return LMD_OK;
 }
 
 /* The family and its config, from config.json (whose path is given) or, NULL, GGUF. */
@@ -138,7 +147,7 @@ static lmd_status read_config(const lmd_family **family, lmd_config *config,
         LMD_TRY(read_json(family, config, json_path));
     } else {
         LMD_TRY(read_gguf(family, config, weights));
-        complete_gguf(config, *family, weights);
+        LMD_TRY(complete_gguf(config, *family, weights));
     }
     return (*family)->complete(config, json_path ? json_path : lmd_weights_path(weights));
 }

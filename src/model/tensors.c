@@ -13,7 +13,8 @@
 enum {
     NAME_SIZE = 192,
     LIST_SIZE = 1500,       /* bytes of names that a message has room for */
-    BUFFER_FLOATS = 1 << 22 /* values in one request: 16 MB of F32, 8 of F16 */
+    REQUEST_BYTES = 2 << 20 /* of a file: large for disks, and what becomes of half floats
+                             * (4 MB) is read again while it is near */
 };
 
 /* ---- names ---- */
@@ -450,14 +451,17 @@ void lmd_model_clear_found(lmd_found *found)
 /* Rows that fit into one request. */
 static int64_t rows_at_once(const lmd_tensor *tensor)
 {
-    const int64_t rows = BUFFER_FLOATS / tensor->row_length;
+    const int64_t row_bytes =
+        tensor->n_rows ? (int64_t)tensor->n_bytes / tensor->n_rows : 0;
+    const int64_t rows = row_bytes ? REQUEST_BYTES / row_bytes : tensor->n_rows;
     return rows < 1 ? 1 : rows > tensor->n_rows ? tensor->n_rows : rows;
 }
 
-static float *new_buffer(const lmd_tensor *tensor)
+/* For so many rows of values of `size` bytes. */
+static void *new_buffer(const lmd_tensor *tensor, size_t size)
 {
     return lmd_memory_new_aligned((size_t)(rows_at_once(tensor) * tensor->row_length),
-                                  sizeof(float));
+                                  size);
 }
 
 lmd_matrix_type lmd_model_packed_type(const lmd_tensor *const *tensors, int n)
@@ -472,32 +476,41 @@ lmd_matrix_type lmd_model_packed_type(const lmd_tensor *const *tensors, int n)
                                                    : LMD_F32;
 }
 
-static void put(lmd_matrix *matrix, const lmd_source *source, int64_t row,
-                const float *values)
+/* Rows [first, first + n) of the tensor, `values` of `type`. */
+static void put(lmd_matrix *matrix, const lmd_source *source, int first, int n,
+                const void *values, lmd_matrix_type type)
 {
     if (source->is_transposed) {
-        lmd_matrix_put_channel(matrix, (int)row, source->first,
-                               (int)source->tensor->row_length, values);
+        lmd_matrix_put_channels(matrix, first, n, source->first,
+                                (int)source->tensor->row_length, values, type);
+    } else if (source->places) {
+        lmd_matrix_put_rows(matrix, source->first, source->places + first, n, values,
+                            type);
     } else {
-        const int place = source->places ? source->places[row] : (int)row;
-        lmd_matrix_put_row(matrix, source->first + place, values);
+        lmd_matrix_put_rows(matrix, source->first + first, NULL, n, values, type);
     }
 }
 
+/* Half floats that stay what they are are not widened on the way. */
 lmd_status lmd_model_load_matrix(const lmd_weights *weights, const lmd_source *source,
                                  lmd_matrix *matrix)
 {
     const lmd_tensor *const tensor = source->tensor;
     const int64_t step = rows_at_once(tensor);
-    float *const buffer = new_buffer(tensor);
+    const bool is_kept = lmd_model_packed_type(&tensor, 1) == matrix->type;
+    const lmd_matrix_type type = is_kept ? matrix->type : LMD_F32;
+    void *const buffer =
+        new_buffer(tensor, type == LMD_F32 ? sizeof(float) : sizeof(uint16_t));
     lmd_status status = LMD_OK;
     assert(!source->is_transposed || !source->places);
     for (int64_t first = 0; first < tensor->n_rows && status == LMD_OK; first += step) {
         const int64_t left = tensor->n_rows - first;
         const int64_t n = left < step ? left : step;
-        status = lmd_weights_read_rows(weights, tensor, first, n, buffer);
-        for (int64_t i = 0; i < n && status == LMD_OK; i++) {
-            put(matrix, source, first + i, buffer + i * tensor->row_length);
+        status = type == LMD_F32
+                     ? lmd_weights_read_rows(weights, tensor, first, n, buffer)
+                     : lmd_weights_read_halves(weights, tensor, first, n, buffer);
+        if (status == LMD_OK) {
+            put(matrix, source, (int)first, (int)n, buffer, type);
         }
     }
     lmd_memory_free(buffer);
@@ -539,8 +552,8 @@ lmd_status lmd_model_check_equal(const lmd_weights *weights, const lmd_tensor *a
                                  const lmd_tensor *b)
 {
     const int64_t step = rows_at_once(a);
-    float *const buffer_a = new_buffer(a);
-    float *const buffer_b = new_buffer(a);
+    float *const buffer_a = new_buffer(a, sizeof *buffer_a);
+    float *const buffer_b = new_buffer(a, sizeof *buffer_b);
     lmd_status status = LMD_OK;
     for (int64_t first = 0; first < a->n_rows && status == LMD_OK; first += step) {
         const int64_t left = a->n_rows - first;

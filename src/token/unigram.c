@@ -4,8 +4,9 @@
  *
  * Which of two equal ways wins depends on rounding and order, so both are those of the
  * implementation the model comes from: SentencePiece keeps sums in single precision,
- * begins them anew when they are large, and prefers user-defined pieces; `tokenizers` keeps them in double precision, takes
- * neighbouring unknown characters for one text, and looks that up once more. */
+ * begins them anew when they are large, and prefers user-defined pieces; `tokenizers`
+ * keeps them in double precision, takes neighbouring unknown characters for one text, and
+ * looks that up once more. */
 #include "scored_pieces.h"
 
 #include <math.h>                /* isfinite */

@@ -444,8 +444,10 @@ def gguf_keys(row):
     return keys + [(f"{architecture}.{name}", kind, value) for name, kind, value in of_family]
 
 
-def write_gguf(path, row, tensors):
-    write_gguf_file(path, gguf_keys(row), gguf_tensors(row, tensors))
+def write_gguf(path, row, tensors, more=()):
+    """more: keys that come instead of those of the same name, or besides."""
+    named = {key[0]: key for key in (*gguf_keys(row), *more)}
+    write_gguf_file(path, list(named.values()), gguf_tensors(row, tensors))
 
 
 def write_gguf_split(folder, row, tensors):

@@ -66,10 +66,10 @@ shows() {
     shift
     prints "$@"
 }
-shows llama-3.1-8b "8030.3 M" "safetensors, BF16" "16061 MB" "llama3" "8192"
+shows llama-3.1-8b "8030.3 M" "safetensors, BF16" "16.06 GB" "llama3" "8192"
 shows mistral-7b-v0.1 "4096 tokens in every block"
 shows qwen3-0.6b "596.0 M" "tied" "apart from width / heads" "head by head"
-shows mamba-2.8b "2768.3 M" "5120 channels with 16 states"
+shows mamba-2.8b "2768.3 M" "no limit" "5120 channels with 16 states"
 shows llama-2-7b-Q4_0.gguf "GGUF, Q4_0 F32" "quantised"
 
 # ---- what is missing, all of it ----

@@ -6,8 +6,9 @@
 For each row: `lmdepth verify` of the model in every container the row names; that it does not
 pass without any one of the row's switches; the row's job, its counters held as
 tests/reference/compare_job.py says; for some, the same job with one prompt a pack, every
-variable equal. Then what must be refused: exit 3, key and value named. One line a row with the
-largest errors relative to a row's root mean square; the closing line counts rows.
+variable equal. Then what must be refused: exit 3, key and value named; and the scripts of this
+folder (full-size configurations). One line a row with the largest errors relative to a row's
+root mean square; the closing line counts rows.
 Needs numpy and netCDF4; no torch.
 """
 
@@ -45,8 +46,12 @@ class Wrong(Exception):
 
 
 def call(program, *words):
-    environment = {**os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1",
-                   "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}  # fmt: skip
+    environment = {
+        **os.environ,
+        "OMPI_ALLOW_RUN_AS_ROOT": "1",
+        "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+        "PYTHON": sys.executable,
+    }
     return subprocess.run(
         [program, *map(str, words)],
         stdin=subprocess.DEVNULL,
@@ -152,22 +157,41 @@ def check_row(program, row, scratch):
 # ---- a refusal ----
 
 
-def refusal_name(refusal):
-    return f"refused: {refusal.family}, " + json.dumps(refusal.changes)
+def first_row(family):
+    return next(row for row in table.ROWS if row.family == family)
 
 
-def check_refusal(program, refusal, scratch):
-    rows = [row for row in table.ROWS if row.family == refusal.family]
-    row = table.Row(rows[0].name, refusal.family, {**rows[0].changes, **refusal.changes},
-                    refusal.form)  # fmt: skip
-    number = table.REFUSALS.index(refusal)
-    folder = fresh(scratch / f"refusal-{number}")
-    containers.write(folder, row, weights.make(row), "safetensors")
-    done = call(program, "verify", folder, DATA / row.name / "reference.safetensors")
-    missing = [word for word in refusal.words if word not in done.stderr]
+def must_refuse(program, row, path, words):
+    """Exit 3 and a message that holds the words; it is the line."""
+    done = call(program, "verify", path, DATA / row.name / "reference.safetensors")
+    missing = [word for word in words if word not in done.stderr]
     if done.returncode != 3 or missing:
         raise Wrong(f"exit {done.returncode}, not named: {missing}\n{done.stderr.strip()}")
     return done.stderr.strip().split(": ", 2)[-1]
+
+
+def check_refusal(program, refusal, folder):
+    row = first_row(refusal.family)
+    other = dataclasses.replace(row, changes=refusal.changes, form=refusal.form)
+    containers.write(fresh(folder), other, weights.make(row), "safetensors")
+    return must_refuse(program, row, folder, refusal.words)
+
+
+def check_gguf_refusal(program, refusal, folder):
+    row = first_row(refusal.family)
+    path = fresh(folder) / "model.gguf"
+    key = (refusal.key, refusal.kind, refusal.value)
+    containers.write_gguf(path, row, weights.make(row), [key])
+    return must_refuse(program, row, path, (refusal.key, *refusal.words))
+
+
+# ---- a script beside this one ----
+
+
+def check_script(script):
+    """It says all that it has to say by its exit status."""
+    must("sh", script)
+    return "(a script)"
 
 
 # ---- the whole ----
@@ -183,12 +207,21 @@ def judged(task):
 
 
 def tasks(program, scratch, only):
+    """The longest first."""
+    for script in sorted(HERE.glob("*.sh")):
+        if only in script.name:
+            yield script.name, check_script, script
     for row in table.ROWS:
         if only in row.name:
             yield row.name, check_row, program, row, scratch
-    for refusal in table.REFUSALS:
-        if only in refusal_name(refusal):
-            yield refusal_name(refusal), check_refusal, program, refusal, scratch
+    for i, refusal in enumerate(table.REFUSALS):
+        name = f"refused: {refusal.family}, {json.dumps(refusal.changes)}"
+        if only in name:
+            yield name, check_refusal, program, refusal, scratch / f"refusal-{i}"
+    for i, refusal in enumerate(table.GGUF_REFUSALS):
+        name = f"refused: {refusal.key} = {refusal.value}"
+        if only in name:
+            yield name, check_gguf_refusal, program, refusal, scratch / f"gguf-refusal-{i}"
 
 
 def main():

@@ -8,6 +8,8 @@ turns. Sizes are odd, and all different, so that two that are taken for each oth
 
 import dataclasses
 
+from containers import BOOL, F32, STRING, U32
+
 V = 331
 BLOCKS = 3
 DROP = "(no such key)"  # as a value
@@ -319,6 +321,17 @@ class Refusal:
     form: int = 4
 
 
+@dataclasses.dataclass(frozen=True)
+class GgufRefusal:
+    """The same of a key of GGUF metadata."""
+
+    family: str
+    key: str  # with its architecture
+    kind: int  # see containers.py
+    value: object
+    words: tuple
+
+
 def rope(kind, *words, **members):
     return {"rope_scaling": {"type": kind, "factor": 2.0, **members}}, (
         "rope_scaling",
@@ -356,3 +369,14 @@ REFUSALS = [
     Refusal("mamba", {"hidden_act": "gelu_unknown"}, ("hidden_act", "gelu_unknown")),
     Refusal("mamba", {"n_groups": 8}, ("n_groups", "8")),
 ]  # fmt: skip
+
+GGUF_REFUSALS = [
+    GgufRefusal("llama", "llama.rope.scaling.type", STRING, "yarn", ("yarn",)),
+    GgufRefusal("qwen2", "qwen2.rope.scaling.type", STRING, "longrope", ("longrope",)),
+    GgufRefusal("llama", "llama.attn_logit_softcapping", F32, 30.5, ("30.5",)),
+    GgufRefusal("llama", "llama.expert_count", U32, 8, ("8",)),
+    GgufRefusal("qwen3", "qwen3.attention.causal", BOOL, False, ("false",)),
+    GgufRefusal("gpt2", "gpt2.attention.scale", F32, 0.5, ("0.5",)),
+    GgufRefusal("gpt_neox", "gptneox.attention.clamp_kqv", F32, 8.0, ("8",)),
+    GgufRefusal("mamba", "mamba.ssm.dt_b_c_rms", BOOL, True, ("true",)),
+]

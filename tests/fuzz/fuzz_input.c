@@ -259,6 +259,7 @@ void fuzz_use_tokenizer(lmd_tokenizer *tokenizer)
     static const char *const texts[] = {
         "Hello, w\xC3\xB6rld 123 <s>a  b\n\xF0\x9F\x98\x80 l'\xE2\x82\xAC",
         " hel he  1\xCC\x81 \xEF\xAC\x81\xE2\x96\x81<special>\t\xE4\xB8\xAD<|endoftext|>",
+        "x<single_word> <single_word>\xC3\xA9 <lstrip> \n <rstrip> <Normalized>",
         "",
     };
     lmd_encoder *const encoder = lmd_token_new_encoder(tokenizer);

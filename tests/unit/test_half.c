@@ -121,7 +121,12 @@ static void arrays_widen_from_odd_addresses(void **state)
     }
     lmd_half_widen_bf16(bf16, bytes + 1, N);
     lmd_half_widen_f16(f16, bytes + 1, N);
+    uint16_t narrow[2][N];
+    lmd_half_narrow_bf16(narrow[0], bf16, N);
+    lmd_half_narrow_f16(narrow[1], f16, N);
     for (size_t i = 0; i < N; i++) {
+        assert_int_equal(narrow[0][i], lmd_half_to_bf16(bf16[i]));
+        assert_int_equal(narrow[1][i], lmd_half_to_f16(f16[i]));
         const uint16_t bits = (uint16_t)(bytes[2 * i + 1] | bytes[2 * i + 2] << 8);
         assert_int_equal(bits_of(bf16[i]), bits_of(lmd_half_from_bf16(bits)));
         assert_int_equal(bits_of(f16[i]), bits_of(lmd_half_from_f16(bits)));

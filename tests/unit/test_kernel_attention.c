@@ -82,7 +82,7 @@ static void check_row(const pack *p, int first, int t, int h)
 static void check_pack(const int heads[3], int window, const int32_t *starts,
                        int n_prompts)
 {
-    lmd_kernel *kernel = case_kernel(2, 64);
+    lmd_kernel *kernel = case_kernel(2, 300);
     pack p = new_pack(starts[n_prompts], heads, window);
     lmd_kernel_attention(kernel, p.out, &p.task, starts, n_prompts);
     for (int prompt = 0; prompt < n_prompts; prompt++) {
@@ -101,11 +101,24 @@ static const int32_t starts[] = {0, 1, 64, 65, 64 + 130, 200, 200};
 static void attention_is_right(void **state)
 {
     (void)state;
-    static const int all_heads[][3] = {{1, 1, 64}, {6, 2, 10}, {4, 4, 17},
-                                       {2, 1, 1},  {3, 1, 33}, {8, 1, 7}};
+    static const int all_heads[][3] = {{1, 1, 64}, {6, 2, 10}, {4, 4, 17},  {2, 1, 1},
+                                       {3, 1, 33}, {8, 1, 7},  {1, 1, 300}, {2, 1, 80}};
     for (size_t i = 0; i < sizeof all_heads / sizeof all_heads[0]; i++) {
         check_pack(all_heads[i], 0, starts, 6);
     }
+}
+
+/* More prompts than fit a block, and one in their midst that needs several. */
+static void short_prompts_are_right(void **state)
+{
+    (void)state;
+    static const int heads[3] = {2, 1, 6};
+    int32_t many[303] = {0};
+    for (int p = 0; p < 302; p++) {
+        many[p + 1] = many[p] + (p == 200 ? 300 : p % 3);
+    }
+    check_pack(heads, 0, many, 302);
+    check_pack(heads, 2, many, 302);
 }
 
 static void windows_are_right(void **state)
@@ -202,10 +215,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(attention_is_right),
+        cmocka_unit_test(short_prompts_are_right),
         cmocka_unit_test(windows_are_right),
         cmocka_unit_test(a_wide_window_is_none),
         cmocka_unit_test(a_prompt_alone_has_the_bits_it_has_in_a_pack),
         cmocka_unit_test(attention_stands_large_scores),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int failures = 0;
+    CASE_RUN_WITH_EACH_PRODUCT(tests, failures);
+    return failures;
 }

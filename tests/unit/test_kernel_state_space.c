@@ -1,18 +1,11 @@
 /* The convolution and the selective scan against their definitions in fp64: odd sizes,
  * strides, several prompts in a pack, teams of 1, 2 and 5, extreme inputs. */
 #include <float.h>
-#include "kernel_case.h"
+#include "step_case.h"
 
-static const int teams[] = {1, 2, 5};
-static const int widths[] = {1, 7, 15, 16, 17, 33, 70};
 static const int32_t starts[] = {0, 1, 8, 8, 40, 77};
 
-enum { N_TEAMS = 3, N_WIDTHS = 7, N_PROMPTS = 5, T = 77, BEHIND = 3 };
-
-static double silu_of(double x)
-{
-    return x < -700.0 ? 0.0 : x / (1.0 + exp(-x));
-}
+enum { N_PROMPTS = 5, T = 77, BEHIND = 3 };
 
 static double softplus_of(double x)
 {
@@ -33,7 +26,7 @@ static double convolved(const lmd_convolution *it, const float *in, size_t strid
                    (double)in[(size_t)s * stride + (size_t)c];
         }
     }
-    return silu_of(sum);
+    return case_silu(sum);
 }
 
 static void check_convolution(int C, int width, bool has_bias)
@@ -47,7 +40,7 @@ static void check_convolution(int C, int width, bool has_bias)
     in[0] = NAN; // of the first prompt, which is one row long
     for (int i = 0; i < N_TEAMS; i++) {
         out[i] = case_numbers(n, 4, 1.0f);
-        lmd_kernel *kernel = case_kernel(teams[i], 8);
+        lmd_kernel *kernel = case_kernel(case_teams[i], 8);
         lmd_kernel_convolve(kernel, out[i], in, stride, &it, starts, N_PROMPTS);
         assert_same_bits(out[i], out[0], n * sizeof(float));
         case_free(kernel);
@@ -71,10 +64,10 @@ static void convolution_is_right(void **state)
 {
     (void)state;
     for (int i = 0; i < N_WIDTHS; i++) {
-        check_convolution(widths[i], 1, true);
-        check_convolution(widths[i], 4, true);
-        check_convolution(widths[i], 4, false);
-        check_convolution(widths[i], 40, true); // longer than the prompts
+        check_convolution(case_widths[i], 1, true);
+        check_convolution(case_widths[i], 4, true);
+        check_convolution(case_widths[i], 4, false);
+        check_convolution(case_widths[i], 40, true); // longer than the prompts
     }
 }
 
@@ -148,7 +141,7 @@ static void check_channel(const scan_case *it, int first, int end, int c,
             size += fabs((double)C[n]) * sizes[n];
         }
         const double gate =
-            silu_of((double)scan->gate[(size_t)t * scan->gate_stride + (size_t)c]);
+            case_silu((double)scan->gate[(size_t)t * scan->gate_stride + (size_t)c]);
         assert_near((double)it->out[at], y * gate, tolerance * size * fabs(gate) + 1e-30);
     }
 }
@@ -159,7 +152,7 @@ static void check_scan(int width, int N)
     const size_t n = (size_t)(T * width);
     float *first = case_numbers(n, 9, 1.0f);
     for (int i = 0; i < N_TEAMS; i++) {
-        lmd_kernel *kernel = case_kernel(teams[i], 8);
+        lmd_kernel *kernel = case_kernel(case_teams[i], 8);
         lmd_kernel_scan(kernel, it.out, &it.scan, starts, N_PROMPTS);
         memcpy(first, i == 0 ? it.out : first, n * sizeof *first);
         assert_same_bits(it.out, first, n * sizeof *first);
@@ -183,10 +176,10 @@ static void scan_is_right(void **state)
     (void)state;
     const int64_t live = lmd_memory_live();
     for (int i = 0; i < N_WIDTHS; i++) {
-        check_scan(widths[i], 1);
-        check_scan(widths[i], 3);
-        check_scan(widths[i], 16);
-        check_scan(widths[i], 33);
+        check_scan(case_widths[i], 1);
+        check_scan(case_widths[i], 3);
+        check_scan(case_widths[i], 16);
+        check_scan(case_widths[i], 33);
     }
     assert_true(lmd_memory_live() == live);
 }

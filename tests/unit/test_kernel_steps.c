@@ -1,12 +1,8 @@
-/* Norms, rotary pairs, activations and sum against plain fp64. Every step runs on teams
- * of 1, 2 and 5, which must give the same bits. */
+/* Norms, rotary pairs and sum against plain fp64. */
 #include <float.h>
-#include "kernel_case.h"
+#include "step_case.h"
 
-static const int teams[] = {1, 2, 5};
-static const int widths[] = {1, 7, 15, 16, 17, 33, 100};
-
-enum { N_TEAMS = 3, N_WIDTHS = 7, T = 37 };
+enum { T = 37 };
 
 typedef struct norm_case {
     int C;
@@ -38,14 +34,6 @@ static void free_norm_case(norm_case *it)
     lmd_memory_free(it->x);
 }
 
-/* Every team's output is the first one's. */
-static void check_teams(float *const out[N_TEAMS], size_t n)
-{
-    for (int i = 1; i < N_TEAMS; i++) {
-        assert_same_bits(out[i], out[0], n * sizeof *out[0]);
-    }
-}
-
 /* (x - mean) / sqrt(variance + eps), or the same about 0. */
 static void normalise(double *out, const float *x, int C, double eps, bool is_centred)
 {
@@ -68,11 +56,11 @@ static void check_rms_norm(int C)
     float row[128];
     double expected[128];
     for (int i = 0; i < N_TEAMS; i++) {
-        lmd_kernel *kernel = case_kernel(teams[i], C);
+        lmd_kernel *kernel = case_kernel(case_teams[i], C);
         lmd_kernel_rms_norm(kernel, it.out[i], it.x, it.weight, 1e-5, T, C);
         case_free(kernel);
     }
-    check_teams(it.out, (size_t)(T * C));
+    case_check_teams(it.out, (size_t)(T * C));
     for (int t = 0; t < T; t++) {
         normalise(expected, it.x + t * C, C, 1e-5, false);
         for (int c = 0; c < C; c++) {
@@ -94,7 +82,7 @@ static void rms_norm_is_right(void **state)
     (void)state;
     const int64_t live = lmd_memory_live();
     for (int i = 0; i < N_WIDTHS; i++) {
-        check_rms_norm(widths[i]);
+        check_rms_norm(case_widths[i]);
     }
     assert_true(lmd_memory_live() == live);
 }
@@ -106,11 +94,11 @@ static void check_layer_norm(int C, float offset, bool has_bias)
     float row[128];
     double expected[128];
     for (int i = 0; i < N_TEAMS; i++) {
-        lmd_kernel *kernel = case_kernel(teams[i], C);
+        lmd_kernel *kernel = case_kernel(case_teams[i], C);
         lmd_kernel_layer_norm(kernel, it.out[i], it.x, it.weight, bias, 1e-5, T, C);
         case_free(kernel);
     }
-    check_teams(it.out, (size_t)(T * C));
+    case_check_teams(it.out, (size_t)(T * C));
     for (int t = 0; t < T; t++) {
         normalise(expected, it.x + t * C, C, 1e-5, true);
         for (int c = 0; c < C; c++) {
@@ -132,9 +120,9 @@ static void layer_norm_is_right(void **state)
 {
     (void)state;
     for (int i = 0; i < N_WIDTHS; i++) {
-        check_layer_norm(widths[i], 0.0f, true);
-        check_layer_norm(widths[i], 0.0f, false);
-        check_layer_norm(widths[i], 1000.0f, true); // a mean far beyond the spread
+        check_layer_norm(case_widths[i], 0.0f, true);
+        check_layer_norm(case_widths[i], 0.0f, false);
+        check_layer_norm(case_widths[i], 1000.0f, true); // a mean far beyond the spread
     }
 }
 
@@ -167,11 +155,11 @@ static void check_heads(int H, int D)
     double expected[128];
     for (int i = 0; i < N_TEAMS; i++) {
         x[i] = case_numbers(n, 1, 2.0f);
-        lmd_kernel *kernel = case_kernel(teams[i], 8);
+        lmd_kernel *kernel = case_kernel(case_teams[i], 8);
         lmd_kernel_rms_norm_heads(kernel, x[i], (size_t)stride, weight, 1e-6, T, H, D);
         case_free(kernel);
     }
-    check_teams(x, n);
+    case_check_teams(x, n);
     for (int t = 0; t < T; t++) {
         for (int h = 0; h < H; h++) {
             const int at = t * stride + h * D;
@@ -195,8 +183,8 @@ static void norm_of_heads_is_right(void **state)
 {
     (void)state;
     for (int i = 0; i < N_WIDTHS; i++) {
-        check_heads(1, widths[i]);
-        check_heads(3, widths[i]);
+        check_heads(1, case_widths[i]);
+        check_heads(3, case_widths[i]);
     }
 }
 
@@ -235,11 +223,11 @@ static void check_rotation(const turn *it)
         .cosines = cosines, .sines = sines, .place = place, .R = it->R};
     for (int i = 0; i < N_TEAMS; i++) {
         x[i] = case_numbers(n, 1, 1.0f);
-        lmd_kernel *kernel = case_kernel(teams[i], 8);
+        lmd_kernel *kernel = case_kernel(case_teams[i], 8);
         lmd_kernel_rotate(kernel, x[i], (size_t)it->stride, &rotary, T, it->H, it->D);
         case_free(kernel);
     }
-    check_teams(x, n);
+    case_check_teams(x, n);
     for (int i = 0; i < (int)n; i++) {
         const double y = turned(it, old, &rotary, i);
         assert_near((double)x[0][i], y, 3e-7);
@@ -264,131 +252,11 @@ static void rotation_is_right(void **state)
     }
 }
 
-/* ---- activations ---- */
-
-static double silu_of(double x)
-{
-    return x < -700.0 ? 0.0 : x / (1.0 + exp(-x));
-}
-
-static double gelu_of(double x)
-{
-    return x * 0.5 * erfc(-x * 0.70710678118654752);
-}
-
-static double gelu_tanh_of(double x)
-{
-    return silu_of(2.0 * 0.79788456080286536 * (x + 0.044715 * x * x * x)) /
-           (2.0 * 0.79788456080286536 * (1.0 + 0.044715 * x * x));
-}
-
-static double relu_of(double x)
-{
-    return x > 0.0 ? x : 0.0;
-}
-
-static double (*const definitions[LMD_ACTIVATIONS])(double) = {
-    [LMD_SILU] = silu_of,
-    [LMD_GELU] = gelu_of,
-    [LMD_GELU_TANH] = gelu_tanh_of,
-    [LMD_RELU] = relu_of};
-
-static void check_activation(lmd_activation activation, int C)
-{
-    const size_t n = (size_t)(T * C);
-    float *old = case_numbers(n, 1, 12.0f), *x[N_TEAMS];
-    for (int i = 0; i < N_TEAMS; i++) {
-        x[i] = case_numbers(n, 1, 12.0f);
-        lmd_kernel *kernel = case_kernel(teams[i], 8);
-        lmd_kernel_activate(kernel, x[i], activation, T, C);
-        case_free(kernel);
-    }
-    check_teams(x, n);
-    for (size_t i = 0; i < n; i++) {
-        const double y = definitions[activation]((double)old[i]);
-        assert_near((double)x[0][i], y, 4e-7 * fmax(1.0, fabs(y)));
-    }
-    for (int i = 0; i < N_TEAMS; i++) {
-        lmd_memory_free(x[i]);
-    }
-    lmd_memory_free(old);
-}
-
-static void activations_are_right(void **state)
-{
-    (void)state;
-    for (int a = 0; a < LMD_ACTIVATIONS; a++) {
-        for (int i = 0; i < N_WIDTHS; i++) {
-            check_activation((lmd_activation)a, widths[i]);
-        }
-    }
-}
-
-static void check_gate(lmd_activation activation, int F)
-{
-    const size_t n = (size_t)(T * 2 * F);
-    float *old = case_numbers(n, 1, 5.0f), *x[N_TEAMS];
-    for (int i = 0; i < N_TEAMS; i++) {
-        x[i] = case_numbers(n, 1, 5.0f);
-        lmd_kernel *kernel = case_kernel(teams[i], 8);
-        lmd_kernel_gate(kernel, x[i], activation, T, F);
-        case_free(kernel);
-    }
-    check_teams(x, n);
-    for (int i = 0; i < (int)n; i++) {
-        if (i % (2 * F) >= F) {
-            assert_true(x[0][i] == old[i]);
-            continue;
-        }
-        const double y = definitions[activation]((double)old[i]) * (double)old[i + F];
-        assert_near((double)x[0][i], y, 2e-6 * fmax(1.0, fabs(y)));
-    }
-    for (int i = 0; i < N_TEAMS; i++) {
-        lmd_memory_free(x[i]);
-    }
-    lmd_memory_free(old);
-}
-
-static void gates_are_right(void **state)
-{
-    (void)state;
-    for (int a = 0; a < LMD_ACTIVATIONS; a++) {
-        for (int i = 0; i < N_WIDTHS; i++) {
-            check_gate((lmd_activation)a, widths[i]);
-        }
-    }
-}
-
-/* What is finite stays finite, and NaN stays NaN. */
-static void activations_have_their_limits(void **state)
-{
-    (void)state;
-    static const float given[] = {1e4f,    -1e4f,    88.5f,   -88.5f, 1e-42f,  -1e-42f,
-                                  FLT_MAX, -FLT_MAX, -104.0f, 1e19f,  -1e19f,  0.0f,
-                                  -0.0f,   -5.9f,    -13.5f,  -20.0f, FLT_MIN, NAN};
-    enum { N = sizeof given / sizeof given[0] };
-    for (int a = 0; a < LMD_ACTIVATIONS; a++) {
-        float x[N];
-        memcpy(x, given, sizeof x);
-        lmd_kernel *kernel = case_kernel(1, 8);
-        lmd_kernel_activate(kernel, x, (lmd_activation)a, 1, N);
-        case_free(kernel);
-        assert_true(isnan(x[N - 1]));
-        for (int i = 0; i < N - 1; i++) {
-            const double big = fmax(1.0, fabs((double)given[i]));
-            const double y = given[i] > 1e4f    ? (double)given[i]
-                             : given[i] < -1e4f ? 0.0
-                                                : definitions[a]((double)given[i]);
-            assert_near((double)x[i], y, given[i] < -1e3f ? 1e-30 : 2e-7 * big);
-        }
-    }
-}
-
 static void sum_is_right(void **state)
 {
     (void)state;
     for (int w = 0; w < N_WIDTHS; w++) {
-        const int C = widths[w];
+        const int C = case_widths[w];
         const size_t n = (size_t)(T * C);
         float *a = case_numbers(n, 1, 1.0f), *b = case_numbers(n, 2, 1.0f);
         float *out = case_numbers(n, 3, 1.0f);
@@ -414,9 +282,6 @@ int main(void)
         cmocka_unit_test(norms_stand_extreme_rows),
         cmocka_unit_test(norm_of_heads_is_right),
         cmocka_unit_test(rotation_is_right),
-        cmocka_unit_test(activations_are_right),
-        cmocka_unit_test(gates_are_right),
-        cmocka_unit_test(activations_have_their_limits),
         cmocka_unit_test(sum_is_right),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

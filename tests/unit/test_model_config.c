@@ -356,6 +356,29 @@ static void test_gguf_family(void **state)
     (void)lmd_file_remove_tree(folder);
 }
 
+/* Where no key tells the size of the vocabulary, an embedding without a row does not.
+ * Found by fuzzing. */
+static void test_gguf_empty_vocabulary(void **state)
+{
+    (void)state;
+    static const char name[] = "token_embd.weight";
+    char folder[MODEL_PATH_SIZE];
+    lmd_text bytes = {0};
+    lmd_model *model = NULL;
+    model_files_make_folder(folder);
+    model_files_read(TINY "quantised/model.gguf", &bytes);
+    assert_int_equal(model_files_replace(&bytes, "llama.vocab_size", "other.vocab_size"),
+                     1);
+    char *const at = memmem(bytes.bytes, bytes.size, name, sizeof name - 1);
+    assert_non_null(at);
+    memset(at + sizeof name - 1 + 4 + 8, 0, 8); // behind n_dims and the row's length
+    model_files_write(folder, "model.gguf", &bytes);
+    assert_int_equal(lmd_model_open(&model, folder), LMD_INPUT);
+    assert_says("'token_embd.weight' has 0 rows");
+    lmd_text_clear(&bytes);
+    (void)lmd_file_remove_tree(folder);
+}
+
 static void test_gguf_tensors(void **state)
 {
     (void)state;
@@ -382,6 +405,7 @@ int main(void)
         cmocka_unit_test(test_gguf_keys),
         cmocka_unit_test(test_gguf_family),
         cmocka_unit_test(test_gguf_tensors),
+        cmocka_unit_test(test_gguf_empty_vocabulary),
     };
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);
     return failed != 0 || lmd_memory_live() != live;

@@ -2,9 +2,18 @@
 #ifndef LMDEPTH_BASE_HALF_H
 #define LMDEPTH_BASE_HALF_H
 
-#include <stddef.h> /* size_t */
-#include <stdint.h> /* uint16_t */
-#include <string.h> /* memcpy */
+#include <stdbool.h> /* bool */
+#include <stddef.h>  /* size_t */
+#include <stdint.h>  /* uint16_t */
+#include <string.h>  /* memcpy */
+
+/* All bits of `yes` where the condition holds, else those of `no`: what compilers make of
+ * branches is no vector. */
+static inline uint32_t lmd_half_choose(bool condition, uint32_t yes, uint32_t no)
+{
+    const uint32_t mask = 0U - (uint32_t)condition;
+    return (yes & mask) | (no & ~mask);
+}
 
 /* bfloat16: the upper half of a float. */
 static inline float lmd_half_from_bf16(uint16_t bits)
@@ -26,9 +35,9 @@ static inline float lmd_half_from_f16(uint16_t bits)
     const float small = (float)(int32_t)fraction * 0x1p-24f;
     uint32_t small_bits;
     memcpy(&small_bits, &small, sizeof small_bits);
-    const uint32_t bias = exponent == 31 ? 255 - 31 : 127 - 15;
+    const uint32_t bias = lmd_half_choose(exponent == 31, 255 - 31, 127 - 15);
     const uint32_t large_bits = (exponent + bias) << 23 | fraction << 13;
-    const uint32_t wide = sign | (exponent == 0 ? small_bits : large_bits);
+    const uint32_t wide = sign | lmd_half_choose(exponent == 0, small_bits, large_bits);
     float value;
     memcpy(&value, &wide, sizeof value);
     return value;
@@ -43,5 +52,9 @@ uint16_t lmd_half_to_f16(float value);
 /* n values, little-endian, unaligned source. */
 void lmd_half_widen_bf16(float *out, const void *in, size_t n);
 void lmd_half_widen_f16(float *out, const void *in, size_t n);
+
+/* n values as lmd_half_to_bf16 and lmd_half_to_f16 make them. */
+void lmd_half_narrow_bf16(uint16_t *out, const float *in, size_t n);
+void lmd_half_narrow_f16(uint16_t *out, const float *in, size_t n);
 
 #endif
