@@ -87,8 +87,8 @@ static lmd_status count_prepared(lmd_session *session, const lmd_inputs *inputs,
     if (status == LMD_OK) {
         if (lmd_parallel_is_root(session)) {
             status = print_counts(inputs, &prepared);
-            const lmd_status removed = lmd_spool_clear(work);
-            status = status == LMD_OK ? removed : status;
+            // What could not be printed is printed from the spool next time.
+            status = status == LMD_OK ? lmd_spool_clear(work) : status;
         }
         status = lmd_parallel_agree(session, status);
     }
