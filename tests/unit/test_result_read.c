@@ -349,11 +349,11 @@ static void test_variables_of_another_shape(void **state)
     (void)state;
     static const struct damage {
         const char *from, *to;
-    } pairs[] = {
-        {"agree_count", "rank_count"},      {"final_count", "position_count"},
-        {"entropy_mean", "kl_sum"},         {"token_count", "token_rank"},
-        {"position_count", "record_count"},
-    };
+    } pairs[] = {{"rank_count", "agree_count"},
+                 {"gold_count", "position_count"},
+                 {"entropy_mean", "entropy_members"},
+                 {"token_rank", "token_count"},
+                 {"record_count", "position_count"}};
     for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
         rename_variable(pairs[i].to, "group_bounds");
         int ncid = 0;
