@@ -5,8 +5,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <lmdepth/base/lock.h>
-
 #include "app.h"
 
 static const struct argp_child children[] = {{&lmd_job_argp, 0, NULL, 0}, {0}};

@@ -293,12 +293,12 @@ static lmd_status check_pair(const lmd_merged_jobs *jobs, const input_line *a,
         are_together(a->job, b->job)) {
         return LMD_OK;
     }
-    return lmd_status_set(LMD_USAGE,
-                          "the input %.*s of %s is the input %.*s of %s (sha256 %.12s...), "
-                          "which another job has counted; --force counts it twice",
-                          name_length(b), b->name, jobs->paths[b->job->held[0].file],
-                          name_length(a), a->name, jobs->paths[a->job->held[0].file],
-                          b->hash);
+    return lmd_status_set(
+        LMD_USAGE,
+        "the input %.*s of %s is the input %.*s of %s (sha256 %.12s...), "
+        "which another job has counted; --force counts it twice",
+        name_length(b), b->name, jobs->paths[b->job->held[0].file], name_length(a),
+        a->name, jobs->paths[a->job->held[0].file], b->hash);
 }
 
 lmd_status lmd_merged_jobs_check_inputs(const lmd_merged_jobs *jobs)
