@@ -161,6 +161,7 @@ lmd_status lmd_spool_collect(lmd_spool **out, const lmd_corpus *corpus,
 
 /* Name of the file that holds the index in the folder. */
 #define LMD_SPOOL_INDEX "spool.index"
+#define LMD_SPOOL_LARGEST_INDEX ((size_t)4 << 30) /* of a billion packs */
 
 /* Removes the spool in a folder, and the folder if it holds nothing else. Files that are
  * not a spool's stay; a folder that is not there is no error. LMD_RESOURCE. */

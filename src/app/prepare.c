@@ -281,8 +281,6 @@ static lmd_status share_index(lmd_session *session, const char *folder,
     return lmd_parallel_agree(session, status);
 }
 
-#define LARGEST_INDEX ((size_t)4 << 30) /* of a billion packs */
-
 /* Root: the spool that lies in the folder, if its fingerprint fits; else none. A right
  * fingerprint is easily had, so what the engine relies on is looked at as well. */
 static void read_old_index(const char *folder, const lmd_policy *policy,
@@ -293,7 +291,7 @@ static void read_old_index(const char *folder, const lmd_policy *policy,
     lmd_text fingerprint = {0};
     lmd_spool *spool = NULL;
     if (lmd_file_exists(path) &&
-        lmd_file_read_all(path, LARGEST_INDEX, &bytes) == LMD_OK &&
+        lmd_file_read_all(path, LMD_SPOOL_LARGEST_INDEX, &bytes) == LMD_OK &&
         lmd_spool_read_index(&spool, bytes.bytes, bytes.size, folder, &fingerprint) ==
             LMD_OK &&
         strcmp(lmd_text_string(&fingerprint), prepared->fingerprint) == 0 &&

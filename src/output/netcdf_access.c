@@ -81,32 +81,36 @@ bool lmd_output_is_result(const char *path)
     return look_at(path) != FILE_OTHER;
 }
 
+size_t lmd_netcdf_file_size(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && info.st_size > 0 ? (size_t)info.st_size : 0;
+}
+
 lmd_status lmd_netcdf_attribute(int ncid, const char *path, int id, const char *name,
                                 nc_type *type, size_t *length)
 {
     size_t size = 0;
-    struct stat info;
     LMD_TRY(lmd_netcdf_check(nc_inq_att(ncid, id, name, type, length), LMD_INPUT, path,
                              name));
     LMD_TRY(
         lmd_netcdf_check(nc_inq_type(ncid, *type, NULL, &size), LMD_INPUT, path, name));
-    const size_t room =
-        stat(path, &info) == 0 && info.st_size > 0 ? (size_t)info.st_size : 0;
-    if (size == 0 || *length > room / size) {
-        return lmd_status_set(LMD_INPUT,
-                              "%s: attribute %s: damaged: %zu values can't be "
-                              "in a file of %zu bytes",
-                              path, name, *length, room);
+    if (size == 0 || *length > lmd_netcdf_file_size(path) / size) {
+        return lmd_status_set(
+            LMD_INPUT, "%s: damaged: attribute %s is longer than the file", path, name);
     }
     return LMD_OK;
 }
 
 lmd_status lmd_netcdf_read_text(int ncid, const char *path, int id, const char *name,
-                                lmd_text *value, bool *is_text)
+                                lmd_text *value, bool *found)
 {
     nc_type type = NC_NAT;
     size_t length = 0;
-    *is_text = false;
+    *found = false;
+    if (nc_inq_att(ncid, id, name, NULL, NULL) == NC_ENOTATT) {
+        return LMD_OK;
+    }
     LMD_TRY(lmd_netcdf_attribute(ncid, path, id, name, &type, &length));
     if (type != NC_CHAR) {
         return LMD_OK;
@@ -115,7 +119,7 @@ lmd_status lmd_netcdf_read_text(int ncid, const char *path, int id, const char *
     LMD_TRY(
         lmd_netcdf_check(nc_get_att_text(ncid, id, name, end), LMD_INPUT, path, name));
     value->size += length;
-    *is_text = true;
+    *found = true;
     return LMD_OK;
 }
 
@@ -126,9 +130,7 @@ lmd_status lmd_output_read_attribute(const char *path, const char *name, lmd_tex
     *found = false;
     LMD_TRY(lmd_netcdf_open(path, &ncid));
     const lmd_status status =
-        nc_inq_attid(ncid, NC_GLOBAL, name, NULL) == NC_NOERR
-            ? lmd_netcdf_read_text(ncid, path, NC_GLOBAL, name, value, found)
-            : LMD_OK;
+        lmd_netcdf_read_text(ncid, path, NC_GLOBAL, name, value, found);
     (void)nc_close(ncid); // opened to read: there is nothing left to lose
     return status;
 }

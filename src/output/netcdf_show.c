@@ -70,9 +70,9 @@ static void append_key(const view *v, int index, int depth, const char *key)
 
 static lmd_status read_text(const view *v, int id, const char *name, lmd_text *value)
 {
-    bool is_text = false;
-    LMD_TRY(lmd_netcdf_read_text(v->ncid, v->path, id, name, value, &is_text));
-    if (!is_text) {
+    bool found = false;
+    LMD_TRY(lmd_netcdf_read_text(v->ncid, v->path, id, name, value, &found));
+    if (!found) {
         lmd_text_append_string(value, "(not text)");
     }
     return LMD_OK;
