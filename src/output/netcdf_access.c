@@ -56,8 +56,8 @@ static file_kind look_at(const char *path)
     return is_classic ? FILE_CLASSIC : FILE_OTHER;
 }
 
-/* The library trusts the names and numbers of dimensions of a classic file, which it
- * copies to where their documented largest has room; a result is never one. */
+/* Names in a classic file may be of any length, and the library copies them to where
+ * NC_MAX_NAME bytes have room; a result is never one. */
 lmd_status lmd_netcdf_open(const char *path, int *ncid)
 {
     if (!lmd_file_exists(path)) {
@@ -72,6 +72,7 @@ lmd_status lmd_netcdf_open(const char *path, int *ncid)
                                   : "%s: not a NetCDF file",
                               path);
     }
+    LMD_TRY(lmd_netcdf_inspect(path));
     return lmd_netcdf_check(nc_open(path, NC_NOWRITE, ncid), LMD_INPUT, path,
                             "can't open");
 }

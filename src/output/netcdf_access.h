@@ -15,6 +15,10 @@ lmd_status lmd_netcdf_check(int code, lmd_status failure, const char *path,
 /* Opens to read. LMD_USAGE: no such file; LMD_INPUT: not a NetCDF file. Never a URL. */
 lmd_status lmd_netcdf_open(const char *path, int *ncid);
 
+/* hdf5_check.c: LMD_INPUT when the file leads to others, or has names that are longer
+ * than NetCDF's functions have room for. */
+lmd_status lmd_netcdf_inspect(const char *path);
+
 /* Bytes of the file, 0 when it can't be told: a bound for what is not compressed. */
 size_t lmd_netcdf_file_size(const char *path);
 
