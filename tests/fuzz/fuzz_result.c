@@ -2,8 +2,10 @@
  * defines dimensions, variables and attributes, named as ours or not, of any type and
  * size, in two files; both are shown and held against each other. Damage to HDF5's own
  * structures is not tried here: SECURITY.md says why. */
+#include <stdio.h>  /* snprintf */
 #include <stdlib.h> /* abort */
 #include <string.h> /* memcpy */
+#include <unistd.h> /* unlink */
 #include <jansson.h>
 #include <netcdf.h>
 #include <lmdepth/base/memory.h>
@@ -147,9 +149,13 @@ static void put_cell(writer *w)
                       type == NC_STRING ? (const void *)&string : (const void *)data);
 }
 
+/* A new name each time: HDF5 keeps a file open when NetCDF could not close it. */
 static const char *write_file(const char *name, fuzz_bytes part, bool *is_large)
 {
-    const char *const path = fuzz_write(name, (fuzz_bytes){NULL, 0});
+    static unsigned int n;
+    char numbered[32];
+    (void)snprintf(numbered, sizeof numbered, "%s.%u", name, n++);
+    const char *const path = fuzz_write(numbered, (fuzz_bytes){NULL, 0});
     writer w = {.input = part};
     if (nc_create(path, NC_NETCDF4 | NC_CLOBBER, &w.ncid) != NC_NOERR) {
         abort();
@@ -246,6 +252,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
         compare(a, b, false);
         compare(b, a, false);
     }
+    (void)unlink(a);
+    (void)unlink(b);
     fuzz_check_memory();
     return 0;
 }

@@ -1,6 +1,7 @@
 /* The result file: written, read back, compared, shown, and what goes wrong. */
 #include "metric_case.h"
 
+#include <hdf5.h>
 #include <netcdf.h>
 #include <signal.h>
 #include <stdio.h>
@@ -496,6 +497,99 @@ static void test_classic_files_are_refused(void **state)
     assert_false(found);
 }
 
+/* What NetCDF follows or copies without asking. */
+static void add_stranger(hid_t file, int kind, const char *name)
+{
+    const hsize_t n = 8;
+    const hid_t space = H5Screate_simple(1, &n, NULL);
+    const hid_t properties = H5Pcreate(H5P_DATASET_CREATE);
+    hid_t object = -1;
+    switch (kind) {
+    case 0:
+        assert_true(H5Lcreate_external("/etc/x.nc", "/", file, name, H5P_DEFAULT,
+                                       H5P_DEFAULT) >= 0);
+        break;
+    case 1:
+        assert_true(H5Lcreate_soft("/", file, name, H5P_DEFAULT, H5P_DEFAULT) >= 0);
+        break;
+    case 2:
+        assert_true(H5Pset_external(properties, "/etc/hostname", 0, 8) >= 0);
+        object = H5Dcreate2(file, name, H5T_STD_U8LE, space, H5P_DEFAULT, properties,
+                            H5P_DEFAULT);
+        break;
+    case 3:
+        assert_true(H5Pset_virtual(properties, space, "other.nc", "x", space) >= 0);
+        object = H5Dcreate2(file, name, H5T_STD_U8LE, space, H5P_DEFAULT, properties,
+                            H5P_DEFAULT);
+        break;
+    case 4:
+        object = H5Acreate2(file, name, H5T_STD_U8LE, space, H5P_DEFAULT, H5P_DEFAULT);
+        break;
+    case 5:
+        object = H5Gcreate2(file, name, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+        break;
+    default:
+        object = H5Dcreate2(file, name, H5T_STD_U8LE, space, H5P_DEFAULT, H5P_DEFAULT,
+                            H5P_DEFAULT);
+    }
+    if (object >= 0) {
+        assert_true(H5Oclose(object) >= 0 || H5Aclose(object) >= 0);
+    }
+    (void)H5Pclose(properties);
+    (void)H5Sclose(space);
+}
+
+/* A file with one thing in it, and its name; a new one each time, for NetCDF does not
+ * always close what it fails to open. */
+static const char *write_stranger(int kind, const char *thing)
+{
+    static char name[32];
+    static int n;
+    (void)snprintf(name, sizeof name, "stranger%d.nc", n++);
+    const hid_t file = H5Fcreate(path_of(name), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    assert_true(file >= 0);
+    (void)H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+    add_stranger(file, kind, thing);
+    assert_true(H5Fclose(file) >= 0);
+    return name;
+}
+
+static void expect_stranger(int kind, const char *thing, const char *part)
+{
+    const char *const name = write_stranger(kind, thing);
+    bool found = false, is_equal = false;
+    lmd_text text = {0};
+    expect_no_show(name, part);
+    const char *const path = path_of(name);
+    assert_int_equal(lmd_output_read_attribute(path, "title", &text, &found), LMD_INPUT);
+    assert_int_equal(lmd_output_compare(path, path, 0, &is_equal, &text), LMD_INPUT);
+    assert_int_equal(text.size, 0);
+    lmd_text_clear(&text);
+}
+
+static void test_files_that_lead_elsewhere_are_refused(void **state)
+{
+    (void)state;
+    static char longest[258], too_long[5001];
+    memset(longest, 'n', 256);
+    memset(too_long, 'n', sizeof too_long - 1);
+    expect_stranger(0, "link", "'link' leads elsewhere");
+    expect_stranger(1, "link", "'link' leads elsewhere");
+    expect_stranger(2, "external", "'external' has its values in other files");
+    expect_stranger(3, "virtual", "'virtual' has its values in other files");
+    for (int kind = 4; kind < 7; kind++) {
+        expect_stranger(kind, too_long, "longer than a name may be");
+        longest[256] = 'n';
+        expect_stranger(kind, longest, "longer than a name may be");
+        longest[256] = 0;
+        const char *const name = write_stranger(kind, longest);
+        lmd_text out = {0};
+        const lmd_status status = lmd_output_show(path_of(name), true, &out);
+        assert_true(status == LMD_OK || status == LMD_INPUT); // and nothing is overrun
+        lmd_text_clear(&out);
+    }
+}
+
 /* A few kilobytes that claim more than any memory. */
 static void write_claim(const char *name, const char *variable, size_t rows, size_t width)
 {
@@ -717,6 +811,7 @@ int main(int n_arguments, char **arguments)
         cmocka_unit_test(test_differences_of_attributes_are_found),
         cmocka_unit_test(test_foreign_files),
         cmocka_unit_test(test_classic_files_are_refused),
+        cmocka_unit_test(test_files_that_lead_elsewhere_are_refused),
         cmocka_unit_test(test_claims_of_size_are_refused),
         cmocka_unit_test(test_show_says_nothing_to_the_terminal),
         cmocka_unit_test(test_show_on_a_screen),
