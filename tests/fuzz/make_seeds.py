@@ -826,6 +826,14 @@ def result_seeds():
     yield "group", bytes([11, 3]) + MARK + bytes([12, 7, 16, 11, 2]) + b"text"
 
 
+def stored_seeds():
+    """Changes of a sound result: what, which variable, where, the value."""
+    yield "none", b""
+    yield "values", b"".join(bytes([0, 0, v, 0, *[1] * 16]) for v in range(40))
+    yield "texts", bytes([10, 0, 3, 1, 4]) + b"text" + bytes([12, 0, 0, 1, 3]) + b"new"
+    yield "names", bytes([13, 0, 1, 2, 14, 0, 5, 9, 15, 0, 0, 0])
+
+
 def jsonl_seeds():
     yield "plain", b'{"a": {"b": "text \\u00e9 \\ud83d\\ude00"}, "c": "group"}'
     yield "flat", b'{"a.b": "text", "c": 1}'
@@ -909,6 +917,7 @@ SEEDS = {
     "chunk": chunk_seeds,
     "snapshot": snapshot_seeds,
     "result": result_seeds,
+    "stored": stored_seeds,
     "jsonl": jsonl_seeds,
     "frequency": frequency_seeds,
     "job": job_seeds,
