@@ -13,10 +13,10 @@
 enum { V = 20, PACK_TOKENS = 16, HEADER_BYTES = 120, STAMP_AT = 112, TABLES_AT = 80 };
 enum { N_PACKS_AT = 44, TABLES_SUM_AT = TABLES_AT + 8 };
 
-/* A corpus of ids, the only one that needs no tokenizer, and what prepares it. */
+/* A corpus of ids, the only one that needs no tokenizer. */
 typedef struct setting {
     lmd_corpus *corpus;
-    lmd_preparer *preparer;
+    lmd_team *team;
     lmd_policy policy;
     char *spool;
 } setting;
@@ -44,7 +44,7 @@ static setting *get_setting(void)
             lmd_file_make_folders(it.spool) != LMD_OK) {
             abort();
         }
-        it.preparer = lmd_preparer_new(it.corpus, NULL, &it.policy, lmd_team_new(1));
+        it.team = lmd_team_new(1);
     }
     return &it;
 }
@@ -112,15 +112,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
     lmd_text image = {0};
     fuzz_check_memory();
     it->policy.limit = fuzz_choose(&input, 4);
+    lmd_preparer *const preparer =
+        lmd_preparer_new(it->corpus, NULL, &it->policy, it->team);
     lmd_text_append(&image, input.n > 0 ? (const char *)input.at : "", input.n);
     set_sums(&image);
     (void)fuzz_write("spool/chunk.000000.000000",
                      (fuzz_bytes){(const uint8_t *)image.bytes, image.size});
-    if (fuzz_is_read(lmd_spool_collect(&spool, it->corpus, &it->policy, it->preparer,
-                                       it->spool))) {
+    if (fuzz_is_read(
+            lmd_spool_collect(&spool, it->corpus, &it->policy, preparer, it->spool))) {
         read_packs(spool);
         lmd_spool_close(spool);
     }
+    lmd_preparer_free(preparer);
     lmd_text_clear(&image);
     fuzz_check_memory();
     return 0;

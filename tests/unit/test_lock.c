@@ -116,7 +116,7 @@ static void who_is_dead_on_this_host_does_not(void **state)
     assert_true(child >= 0);
     if (child == 0) {
         lmd_lock *lock = NULL;
-        _exit(lmd_lock_take(&lock, path)); // and never gives it back
+        _exit((int)lmd_lock_take(&lock, path)); // and never gives it back
     }
     int code = -1;
     assert_int_equal(waitpid(child, &code, 0), child);
@@ -133,7 +133,7 @@ static void a_zombie_holds_nothing(void **state)
     assert_true(child >= 0);
     if (child == 0) {
         lmd_lock *lock = NULL;
-        _exit(lmd_lock_take(&lock, path));
+        _exit((int)lmd_lock_take(&lock, path));
     }
     siginfo_t info;
     assert_int_equal(waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT), 0);
