@@ -130,7 +130,9 @@ static bool is_left_over(const char *name)
 {
     static const char *const ours[] = {"state.", "base.", LMD_STORE_IDENTITY,
                                        LMD_STORE_LOCK};
-    if (strncmp(name, LMD_STORE_LOCK ".", sizeof LMD_STORE_LOCK) == 0) {
+    const char *const end = strrchr(name, '.');
+    if (strncmp(name, LMD_STORE_LOCK ".", sizeof LMD_STORE_LOCK) == 0 &&
+        end[1 + strspn(end + 1, "0123456789")] == '\0') {
         return true;
     }
     for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++) {
