@@ -21,20 +21,22 @@ restarts=${RESTARTS:-100}    # requeue no more often than that
 threads=${SLURM_CPUS_PER_TASK:-1}
 placement=${PLACEMENT:---map-by slot:PE=$threads --bind-to core}
 
+launcher="" signalled=0
+trap 'signalled=1; [ -z "$launcher" ] || kill -s USR1 "$launcher"' USR1
+
 # A mistake in the job costs seconds on one node, not the start of all.
 "$lmdepth" check "$1" >/dev/null || exit
 
-# With this set, mpirun's own srun would give each node's ranks the cores of one rank.
+# With this set, mpirun's own srun would give all ranks of a node the cores of one.
 unset SRUN_CPUS_PER_TASK
 # shellcheck disable=SC2086 # options
 mpirun $placement "$lmdepth" run "$@" --threads "$threads" &
 launcher=$!
-trap 'signalled=1; kill -s USR1 "$launcher"' USR1
 # A signal ends `wait` before mpirun ends: then wait again.
-signalled=1
+code=0
+wait "$launcher" || code=$?
 while [ "$signalled" -eq 1 ]; do
-    signalled=0
-    code=0
+    signalled=0 code=0
     wait "$launcher" || code=$?
 done
 

@@ -11,17 +11,20 @@ PATH=$PATH:/usr/sbin:/sbin
 export LMDEPTH
 export PLACEMENT="--bind-to none"
 # Two nodes of one machine: Open MPI's files in shared memory would bear the same names.
-export OMPI_MCA_btl=tcp,self OMPI_MCA_btl_tcp_if_include=lo
-export OMPI_MCA_oob_tcp_if_include=lo
+export OMPI_MCA_btl=tcp,self OMPI_MCA_btl_tcp_if_include=lo OMPI_MCA_oob_tcp_if_include=lo
 unset OMP_NUM_THREADS
 
 LIMIT_SECONDS=240 # for everything that is waited for
-jobs=""
-cancel_jobs() {
-    # shellcheck disable=SC2086 # a list
-    [ -z "$jobs" ] || scancel --quiet $jobs 2>/dev/null
+jobs="" background=""
+end_all() {
+    # shellcheck disable=SC2086 # lists
+    {
+        [ -z "$background" ] || kill $background 2>/dev/null
+        [ -z "$jobs" ] || scancel --quiet $jobs 2>/dev/null
+    }
 }
-trap cancel_jobs EXIT
+trap end_all EXIT
+trap 'exit 130' INT TERM HUP
 
 # submit LOG OPTION... SCRIPT ARGUMENT...: its number in $id. The sizes of the scripts are made for
 # real nodes; these have one processor a rank.
@@ -35,15 +38,15 @@ submit() {
 
 # field ID NAME: of a job, a word for each task of an array.
 field() {
-    scontrol show job -o "$1" | sed -n "s/.* $2=\([^ ]*\).*/\1/p" | tr '\n' ' ' | sed 's/ $//'
+    scontrol show job -o "$1" 2>"$SCRATCH/err" | sed -n "s/.* $2=\([^ ]*\).*/\1/p" | tr '\n' ' ' | sed 's/ $//'
 }
 
 # give_up WHAT: with all there is to know.
 give_up() {
     echo "$TEST_NAME: $1"
     # shellcheck disable=SC2086 # a list
-    for one in $jobs; do scontrol show job "$one" | grep -E 'JobId|JobState|Restarts|RunTime'; done
-    tail -n 25 "$SCRATCH"/*.log
+    for one in $jobs; do scontrol show job -o "$one" | grep -oE '(JobId|JobState|Reason|Restarts|RunTime|ExitCode)=[^ ]*' | tr '\n' ' '; echo; done
+    tail -n 12 "$SCRATCH"/*.log
     exit 1
 }
 
@@ -59,11 +62,16 @@ await_that() {
     done
 }
 
+# Sets $states. When Slurm does not answer, nothing has ended; there are many passing states.
 has_ended() {
-    for state in $(field "$1" JobState); do
-        case $state in PENDING | RUNNING | COMPLETING | CONFIGURING | REQUEUED) return 1 ;; esac
+    states=$(field "$1" JobState)
+    [ -n "$states" ] || return 1
+    for state in $states; do
+        case $state in
+            COMPLETED | CANCELLED | FAILED | TIMEOUT | NODE_FAIL | OUT_OF_MEMORY | BOOT_FAIL) ;;
+            *) return 1 ;;
+        esac
     done
-    return 0
 }
 
 # ends_as STATE ID...: waits for the end of each job and holds its state.
@@ -72,7 +80,7 @@ ends_as() {
     shift
     for one in "$@"; do
         await_that "the end of job $one" has_ended "$one"
-        for state in $(field "$one" JobState); do
+        for state in $states; do
             [ "$state" = "$wanted" ] || give_up "job $one: $state instead of $wanted"
         done
     done
@@ -97,12 +105,15 @@ equal() {
     expect 0 "$LMDEPTH" compare "$1" "$2"
 }
 
-# has_saved WORK RANK...: each of the ranks has saved packs that it did itself.
+# has_saved ID WORK RANK...: each of the ranks has saved packs that it did itself. Gives up when
+# the job ends before.
 has_saved() {
-    folder=$1
-    shift
+    job_id=$1 work=$2
+    shift 2
     for rank in "$@"; do
-        ls "$folder"/state.*."$rank" >/dev/null 2>&1 || return 1
+        ls "$work"/state.*."$rank" >/dev/null 2>&1 && continue
+        has_ended "$job_id" && give_up "job $job_id has ended and rank $rank had saved nothing"
+        return 1
     done
 }
 

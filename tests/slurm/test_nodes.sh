@@ -23,7 +23,7 @@ equal "$SCRATCH/whole.nc" "$SCRATCH/one.nc"
 for script in many_nodes many_nodes_mpirun; do
     out="$SCRATCH/$script.nc"
     submit $script.log --ntasks-per-node=2 slurm/$script.sh "$job" -o "$out" --snapshot-every 0.1s
-    await_that "snapshots of four ranks under $script" has_saved "$out.work" 0 1 2 3
+    await_that "snapshots of four ranks under $script" has_saved "$id" "$out.work" 0 1 2 3
     ends_as COMPLETED "$id"
     same n[1-2] "$(field "$id" NodeList)"
     tells $script.log "4 ranks x 1 thread on 2 nodes"

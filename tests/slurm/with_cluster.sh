@@ -20,8 +20,7 @@ case $folder in *[[:space:]]*) folder=${TMPDIR:-/tmp}/lmdepth-slurm ;; esac
 [ ${#folder} -le $((LONGEST_FOLDER - 7)) ] || folder=/tmp/lmdepth-slurm
 folder=$(mktemp -d "$folder.XXXXXX") || exit 1
 
-# Steps of jobs that were still running: their daemons carry our spool folder in the environment
-# of nothing else.
+# Jobs first, whose steps would outlive the daemons.
 stop_all() {
     trap '' INT TERM HUP
     if [ -n "$processes" ]; then
@@ -85,6 +84,7 @@ CredType=cred/munge
 StateSaveLocation=$folder/state
 SlurmdSpoolDir=$folder/spool/%n
 TmpFS=$folder/tmp/%n
+SlurmctldDebug=debug2
 SlurmctldPidFile=$folder/slurmctld.pid
 SlurmdPidFile=$folder/slurmd.%n.pid
 SlurmctldLogFile=$folder/log/slurmctld
