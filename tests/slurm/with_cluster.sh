@@ -4,14 +4,15 @@
 # Usage: with_cluster.sh COMMAND...
 # The command finds the cluster by SLURM_CONF. Where it can't be started, it finds the reason in
 # SLURM_MISSING instead. Needs no rights beyond those of the user: Slurm then runs as that user.
+# shellcheck disable=SC2317 # functions are called by trap, and by name
 set -u
-BUILD=${BUILD:-build}
+export BUILD="${BUILD:-build}"
 PYTHON=${PYTHON:-/usr/bin/python3}
 PATH=$PATH:/usr/sbin:/sbin
 START_SECONDS=30
 LONGEST_FOLDER=60 # paths of sockets in it end at 108 bytes
 nodes="n1 n2"
-processes=""
+processes="" command=""
 
 # Slurm's configuration knows no spaces.
 mkdir -p "$BUILD/tests"
@@ -20,9 +21,10 @@ case $folder in *[[:space:]]*) folder=${TMPDIR:-/tmp}/lmdepth-slurm ;; esac
 [ ${#folder} -le $((LONGEST_FOLDER - 7)) ] || folder=/tmp/lmdepth-slurm
 folder=$(mktemp -d "$folder.XXXXXX") || exit 1
 
-# Jobs first, whose steps would outlive the daemons.
+# The command, then jobs, whose steps would outlive the daemons.
 stop_all() {
     trap '' INT TERM HUP
+    [ -z "$command" ] || kill -- "-$command" 2>/dev/null
     if [ -n "$processes" ]; then
         SLURM_CONF=$folder/slurm.conf scancel --quiet --user="$(id -un)" 2>/dev/null
         for _ in 1 2 3 4 5 6 7 8 9 10; do
@@ -156,4 +158,10 @@ if ! start_cluster; then
     unset SLURM_CONF
     export SLURM_MISSING="no Slurm can be started here: $missing"
 fi
-"$@"
+# In a group of its own, so that all of it ends when we are told to.
+setsid "$@" </dev/null &
+command=$!
+status=0
+wait "$command" || status=$?
+command=""
+exit $status
