@@ -134,3 +134,14 @@ time-tokens: $(BUILD)/tests/tokens/time_tokens
 	    "$(TOKENS_PYTHON)" tests/tokens/time_tokens.py --program $< \
 	    --texts "$(TOKENS_TEXTS)" --shared "$(LMDEPTH_SHARED)"; \
 	else $(tokens_skipped); fi
+
+# ---- Slurm: the shipped scripts on two virtual nodes of this machine ----
+
+APT_SLURM := slurm-wlm munge
+
+.PHONY: test-slurm
+## test-slurm: the scripts of slurm/ under a real Slurm; skips where it can't be started
+test-slurm: $(BUILD)/lmdepth
+	@tools/install_packages.sh $(APT_SLURM) || echo "skipping on: $(APT_SLURM) can't be installed"
+	@BUILD=$(BUILD) MPIRUN="$(MPIRUN)" PYTHON=/usr/bin/python3 tests/slurm/with_cluster.sh \
+	    tests/run_suite.sh slurm $(sort $(wildcard tests/slurm/test_*.sh))

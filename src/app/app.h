@@ -57,6 +57,9 @@ bool lmd_arguments_help_job(const lmd_job_arguments *arguments);
  * MPI has been started. */
 bool lmd_arguments_is_first_process(void);
 
+/* The command line with single spaces. Caller frees. */
+char *lmd_arguments_join(int argc, char **argv);
+
 /* Prints the last status message as an error and returns the exit code. */
 int lmd_arguments_fail(lmd_status status);
 
@@ -107,9 +110,8 @@ void lmd_inputs_clear(lmd_inputs *inputs);
 typedef struct lmd_prepared {
     lmd_spool *spool;
     lmd_frequency *frequency;
-    char (*file_hashes)[LMD_SHA256_HEX];   /* (files) */
-    char frequency_sha256[LMD_SHA256_HEX]; /* "" when counted */
-    char *fingerprint;                     /* of corpus, tokenizer and policy */
+    char (*file_hashes)[LMD_SHA256_HEX]; /* (files) */
+    char *fingerprint;                   /* of corpus, tokenizer and policy */
     double seconds;
     bool was_reused;
 } lmd_prepared;
@@ -132,8 +134,8 @@ void lmd_prepared_clear(lmd_prepared *prepared);
  * the process at once. max_seconds from now, 0: no limit. */
 void lmd_stop_watch(double max_seconds);
 
-/* When that was, by lmd_team_clock. */
-double lmd_stop_begin(void);
+/* Sets the handlers once more, after a library that may have set its own. */
+void lmd_stop_watch_again(void);
 
 bool lmd_stop_is_signalled(void);
 
@@ -266,19 +268,38 @@ void lmd_provenance_append_corpus(const lmd_inputs *inputs,
                                   char (*file_hashes)[LMD_SHA256_HEX], bool has_names,
                                   lmd_text *text);
 
-/* All that determines the result, a line each; and its hash. has_names: names of files
- * behind a tab, for people; the hash is of the lines without. Caller frees both. */
+/* The lines that must be equal in results that are summed. Caller frees. */
+char *lmd_provenance_kind(const lmd_inputs *inputs, const lmd_model_hashes *model,
+                          const char *arithmetic);
+
+/* All that determines the result of the whole job, a line each; and its hash. has_names:
+ * names of files behind a tab, for people; the hash is of the lines without. Caller frees
+ * both. */
 char *lmd_provenance_identity(const lmd_inputs *inputs, const lmd_model_hashes *model,
                               char (*file_hashes)[LMD_SHA256_HEX], const char *arithmetic,
-                              lmd_part part, bool has_names);
+                              bool has_names);
 char *lmd_provenance_fingerprint(const char *identity);
+
+/* Fingerprint of parts of a job ("1/3", "0,2/3"); of all ("0/1") it is the job's. Caller
+ * frees. */
+char *lmd_provenance_share(const char *job_fingerprint, const char *parts);
+
+/* Now, or SOURCE_DATE_EPOCH where it is set. */
+void lmd_provenance_date(char out[32]);
+
+/* A result's summary with another number of positions. Caller frees. */
+char *lmd_provenance_resum(const char *summary, int64_t positions);
+
+/* "<sha256>  <name of the file><what>", a line. */
+void lmd_provenance_append_input(lmd_text *text, const char *sha256, const char *path,
+                                 const char *what);
 
 typedef struct lmd_provenance {
     const lmd_inputs *inputs;
     const lmd_prepared *prepared;
     const lmd_computed *computed;
     const lmd_session *session;
-    const char *fingerprint, *arithmetic, *command_line;
+    const char *fingerprint, *job_fingerprint, *arithmetic, *command_line;
     const lmd_model_hashes *model_hashes;
     int threads;
     lmd_part part;
@@ -295,6 +316,15 @@ typedef struct lmd_attributes {
 
 void lmd_provenance_attributes(const lmd_provenance *provenance, lmd_attributes *out);
 void lmd_attributes_clear(lmd_attributes *attributes);
+
+/* ---- place.c: where a result is to be put ---- */
+
+/* Can it be put there? Makes the folder; leaves nothing. */
+lmd_status lmd_place_check(const char *path);
+
+/* Is the file that is there this result? *is_complete then; LMD_USAGE when it is another
+ * file. */
+lmd_status lmd_place_judge(const char *path, const char *fingerprint, bool *is_complete);
 
 /* ---- plan.c ---- */
 
