@@ -18,7 +18,7 @@ $(BUILD)/tests/mpi/%: tests/mpi/%.c $(mpi_library) $(core_library) $(BUILD)/.dep
 	@mkdir -p $(@D); echo "  test $<"
 	$(Q)$(MPICC) $(CFLAGS_ALL) -Itests/mpi -o $@ $< $(mpi_library) $(core_library) $(PACKAGE_LIBS)
 
-.PHONY: test test-unit test-mpi test-command test-reference tests-build
+.PHONY: test test-unit test-mpi test-command test-reference test-conformance tests-build
 
 tests-build: $(BUILD)/lmdepth $(unit_tests) $(mpi_tests)
 
@@ -27,7 +27,7 @@ test:
 	tools/install_packages.sh $(APT_BUILD) $(APT_TEST)
 	$(MAKE) WERROR=1 tests-build $(VENV)/.made
 	tools/fetch_model.sh $(BUILD)/models
-	@status=0; for suite in unit mpi command reference; do \
+	@status=0; for suite in unit mpi command reference conformance; do \
 	    $(MAKE) --no-print-directory WERROR=1 test-$$suite || status=1; done; \
 	echo; cat $(BUILD)/test-*.closing; exit $$status
 
@@ -49,9 +49,18 @@ test-reference: $(BUILD)/lmdepth
 	@BUILD=$(BUILD) MPIRUN="$(MPIRUN)" PYTHON="$(VENV)/bin/python" $(MPI_ENV) \
 	    tests/run_suite.sh reference $(sort $(wildcard tests/reference/*.sh))
 
+## test-conformance: a tiny model of every family and variant against Hugging Face's numbers
+test-conformance: $(BUILD)/lmdepth
+	@BUILD=$(BUILD) $(MPI_ENV) "$(VENV)/bin/python" tests/conformance/run.py
+
+.PHONY: test-faults
+## test-faults: a hundred kills at random moments, with other ranks each time (10 minutes)
+test-faults: $(BUILD)/lmdepth
+	@BUILD=$(BUILD) MPIRUN="$(MPIRUN)" $(MPI_ENV) tests/faults/hundred.sh
+
 # ---- sanitizers: everything, in a build folder of its own ----
 
-.PHONY: asan lint
+.PHONY: asan
 ## asan: address and undefined-behaviour sanitizers; leak checks where MPI is not
 asan:
 	$(MAKE) BUILD=$(BUILD)/asan OPTIMISE="-O1 -g -fno-omit-frame-pointer" \
@@ -65,8 +74,63 @@ test-unit-only:
 test-mpi-only:
 	@BUILD=$(BUILD) MPIRUN="$(MPIRUN)" $(MPI_ENV) tests/run_suite.sh mpi $(mpi_tests)
 
+# ---- fuzzing: every reader, under libFuzzer, in a build folder of its own ----
+
+FUZZ_SECONDS ?= 600
+FUZZ_TARGETS ?= $(patsubst tests/fuzz/fuzz_%.c,%,$(filter-out %/fuzz_input.c,$(wildcard tests/fuzz/fuzz_*.c)))
+
+$(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/fuzz_input.o $(core_library)
+	@echo "  link $@"
+	$(Q)$(CC) $(SANITIZE) -fsanitize=fuzzer -pthread -o $@ $^ $(PACKAGE_LIBS)
+
+# Kept for the next link.
+.SECONDARY: $(FUZZ_TARGETS:%=$(BUILD)/tests/fuzz/fuzz_%.o) $(BUILD)/tests/fuzz/fuzz_input.o
+
+.PHONY: fuzz fuzz-build
+fuzz-build: $(FUZZ_TARGETS:%=$(BUILD)/tests/fuzz/fuzz_%)
+
+## fuzz: hostile bytes for every reader; FUZZ_SECONDS=600 each, FUZZ_TARGETS="gguf job"
+fuzz:
+	$(MAKE) BUILD=$(BUILD)/fuzz CC=clang OPTIMISE="-O1 -g -fno-omit-frame-pointer" WERROR= \
+	    SANITIZE="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined" \
+	    FUZZ_TARGETS="$(FUZZ_TARGETS)" fuzz-build
+	@BUILD=$(BUILD)/fuzz FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/run_fuzz.sh $(FUZZ_TARGETS)
+
+.PHONY: lint
 ## lint: layers, format, function length, cppcheck, shellcheck, ruff
 lint:
 	tools/install_packages.sh $(APT_LINT)
 	@$(MAKE) --no-print-directory $(VENV)/.made
 	@VENV="$(VENV)" tools/lint.sh
+
+# ---- tokens: against tokenizers and sentencepiece, which are not Debian's ----
+
+# A Python that has them (pip install tokenizers sentencepiece gguf); without it the
+# targets say that they are skipped.
+TOKENS_PYTHON ?= $(VENV)/bin/python
+TOKENS_STRINGS ?= 200000
+TOKENS_TEXTS ?= $(BUILD)/token-texts
+TOKENS_MODEL ?= $(firstword $(wildcard $(BUILD)/models/*.gguf))
+tokens_skipped = echo "skipped: $(TOKENS_PYTHON) has no tokenizers, sentencepiece and gguf" \
+    "(name one that has: TOKENS_PYTHON=...)"
+tokens_ready = "$(TOKENS_PYTHON)" -c "import tokenizers, sentencepiece, gguf" 2>/dev/null
+
+.PHONY: test-tokens time-tokens
+## test-tokens: every vocabulary over 16 MB of text and TOKENS_STRINGS=200000 random strings
+test-tokens: $(BUILD)/lmdepth
+	@if $(tokens_ready); then tests/tokens/fetch_texts.sh "$(TOKENS_TEXTS)" && \
+	    "$(TOKENS_PYTHON)" tests/tokens/check_tokens.py --lmdepth $(BUILD)/lmdepth \
+	    --texts "$(TOKENS_TEXTS)" --shared "$(LMDEPTH_SHARED)" --strings $(TOKENS_STRINGS) \
+	    $(if $(TOKENS_MODEL),--model "$(TOKENS_MODEL)"); \
+	else $(tokens_skipped); echo "tokens: 0 passed, 0 failed, 1 skipped"; fi
+
+$(BUILD)/tests/tokens/%: tests/tokens/%.c $(core_library) $(BUILD)/.deps
+	@mkdir -p $(@D); echo "  test $<"
+	$(Q)$(CC) $(CFLAGS_ALL) -o $@ $< $(core_library) $(PACKAGE_LIBS)
+
+## time-tokens: speed beside tokenizers on one thread; words of 1 and 10 MB
+time-tokens: $(BUILD)/tests/tokens/time_tokens
+	@if $(tokens_ready); then tests/tokens/fetch_texts.sh "$(TOKENS_TEXTS)" && \
+	    "$(TOKENS_PYTHON)" tests/tokens/time_tokens.py --program $< \
+	    --texts "$(TOKENS_TEXTS)" --shared "$(LMDEPTH_SHARED)"; \
+	else $(tokens_skipped); fi

@@ -21,9 +21,10 @@ typedef struct lmd_tokenizer lmd_tokenizer;
 
 /* Opens `path`: a tokenizer.json, a tokenizer.model (SentencePiece), a vocab.json with
  * merges.txt beside it, a .gguf file (with or without tensors), or a model folder (the
- * first of these that is there; of .gguf files the only one). tokenizer_config.json
- * beside the file counts: add_bos_token, bos_token and, where there is no tokenizer.json,
- * tokenizer_class and added_tokens_decoder. LMD_USAGE when the path does not exist;
+ * first of these that is there; of .gguf files the only one, or the first part of the
+ * only one). tokenizer_config.json beside the file counts: add_bos_token, bos_token and,
+ * where there is no tokenizer.json, tokenizer_class and added_tokens_decoder; then, for a
+ * BOS, config.json. LMD_USAGE when the path does not exist;
  * LMD_INPUT for a folder without a tokenizer, damage, and every component that is not
  * supported, which is named. */
 lmd_status lmd_token_open(lmd_tokenizer **out, const char *path);
@@ -38,7 +39,8 @@ const char *lmd_token_describe(const lmd_tokenizer *tokenizer);
 /* One more than the largest id. */
 int lmd_token_vocab(const lmd_tokenizer *tokenizer);
 
-/* BOS id, -1 when none is known; does Hugging Face add it by default (bos: auto)? */
+/* BOS id, -1 when none is known; does Hugging Face add it by default (bos: auto)? It may
+ * be said that a BOS is to be added and not which. */
 int lmd_token_bos(const lmd_tokenizer *tokenizer);
 bool lmd_token_adds_bos(const lmd_tokenizer *tokenizer);
 
@@ -74,7 +76,8 @@ void lmd_token_free_encoder(lmd_encoder *encoder); /* accepts NULL */
  * character for which the vocabulary has no piece, no bytes and no unknown token is left
  * out, as Hugging Face does, with a warning once. LMD_INPUT only for ill-formed UTF-8 and
  * for such a character when an unknown token is named but is not in the vocabulary;
- * LMD_RESOURCE when a regular expression runs out of memory. */
+ * LMD_RESOURCE when a regular expression runs out of memory or of patience; LMD_INPUT
+ * when a normalizer blows a text up. */
 lmd_status lmd_token_encode(lmd_encoder *encoder, const char *text, size_t n_bytes,
                             lmd_ids *out, int64_t *n_specials);
 

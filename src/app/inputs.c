@@ -40,7 +40,7 @@ static lmd_status open_tokenizer(lmd_inputs *inputs)
     const bool is_auto = strcmp(job->tokenizer, "auto") == 0;
     const lmd_status status =
         is_auto ? lmd_locate_tokenizer(&inputs->tokenizer, job->model_path, inputs->model)
-                : lmd_token_open(&inputs->tokenizer, job->tokenizer);
+                : lmd_locate_tokenizer(&inputs->tokenizer, job->tokenizer, NULL);
     if (status == LMD_OK) {
         return status;
     }

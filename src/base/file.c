@@ -86,6 +86,16 @@ uint64_t lmd_file_size(const lmd_file *file)
     return file->size;
 }
 
+void lmd_file_expect(const lmd_file *file, uint64_t offset, uint64_t n_bytes)
+{
+    if (offset < file->size) {
+        const uint64_t left = file->size - offset;
+        (void)posix_fadvise(file->descriptor, (off_t)offset,
+                            (off_t)(n_bytes < left ? n_bytes : left),
+                            POSIX_FADV_WILLNEED);
+    }
+}
+
 void lmd_file_expect_sequential(const lmd_file *file)
 {
     (void)posix_fadvise(file->descriptor, 0, 0, POSIX_FADV_SEQUENTIAL);

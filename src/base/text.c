@@ -22,6 +22,17 @@ void lmd_text_clear(lmd_text *text)
     *text = (lmd_text){0};
 }
 
+void lmd_text_append_size(lmd_text *text, double n_bytes)
+{
+    if (n_bytes < 1e6) {
+        lmd_text_append_format(text, "%.0f kB", n_bytes / 1e3);
+    } else if (n_bytes < 1e9) {
+        lmd_text_append_format(text, "%.0f MB", n_bytes / 1e6);
+    } else {
+        lmd_text_append_format(text, "%.2f GB", n_bytes / 1e9);
+    }
+}
+
 char *lmd_text_reserve(lmd_text *text, size_t n_bytes)
 {
     if (n_bytes > SIZE_MAX / 4 - text->size) {

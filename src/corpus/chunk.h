@@ -88,6 +88,7 @@ typedef struct chunk_tables {
     const char *names;
     const char *counts;
     const char *packs;
+    int64_t total; /* of all counts */
 } chunk_tables;
 
 lmd_status chunk_read_tables(const lmd_file *file, const chunk_head *head,

@@ -1,6 +1,7 @@
 /* Pre-tokenizer Metaspace: spaces become a mark (U+2581 as a rule), one is put before a
- * piece that does not begin with it (prepend_scheme: always, the first piece of the text
- * only, or never), and pieces are cut before every mark (split). */
+ * piece that does not begin with it (prepend_scheme: always; never; or first: where its
+ * first character comes from the first one of the text as it was before normalizers), and
+ * pieces are cut before every mark (split). */
 #include "split_rule.h"
 
 #include <string.h>              /* memcmp */
@@ -79,6 +80,7 @@ static lmd_status open_metaspace(lmd_pretokenizer **out, json_t *json)
     LMD_TRY(read_metaspace(json, &made));
     metaspace *const kept = lmd_memory_new(1, sizeof *kept);
     *kept = made;
+    kept->base.asks_front = made.scheme == PREPEND_FIRST;
     *out = &kept->base;
     return LMD_OK;
 }
@@ -118,8 +120,9 @@ static lmd_status cut_metaspace(const lmd_pretokenizer *self, lmd_matcher *match
     for (size_t i = 0; i < pieces->spans.count; i++) {
         const lmd_span span = pieces->spans.at[i];
         const size_t begin = out->size;
-        const bool prepends = made->scheme == PREPEND_ALWAYS ||
-                              (made->scheme == PREPEND_FIRST && i == 0 && pieces->begins);
+        const bool prepends =
+            made->scheme == PREPEND_ALWAYS ||
+            (made->scheme == PREPEND_FIRST && span.begin < pieces->front);
         write_piece(made, pieces->text + span.begin, span.end - span.begin, prepends,
                     out);
         lmd_spans_append(&pieces->next, begin, out->size);

@@ -32,6 +32,8 @@ static lmd_status open_sequence(lmd_pretokenizer **out, json_t *json)
     for (; all->count < n && status == LMD_OK; all->count++) {
         status = lmd_pretokenizer_open(&all->members[all->count],
                                        json_array_get(list, all->count));
+        const lmd_pretokenizer *const made = all->members[all->count];
+        all->base.asks_front = all->base.asks_front || (made != NULL && made->asks_front);
     }
     if (status != LMD_OK) {
         close_sequence(&all->base);

@@ -13,8 +13,10 @@ struct lmd_encoder {
     lmd_token_scratch *scratch;     /* owned */
     lmd_pieces pieces;
     lmd_text normalized;
-    int64_t n_specials; /* found by the running call */
-    bool begins;        /* does the running stretch stand where the text begins? */
+    int64_t n_specials;  /* found by the running call */
+    bool begins;         /* does the running stretch stand where the text begins? */
+    const char *stretch; /* borrowed; the stretch, normalized */
+    size_t front;        /* bytes of it that come from the text's first character */
 };
 
 /* What is done to a stretch of text without tokens of one kind. */
@@ -47,8 +49,9 @@ static lmd_status encode_pieces(lmd_encoder *encoder, const char *text, size_t s
     const lmd_tokenizer *const tokenizer = encoder->tokenizer;
     const lmd_token_model *const model = tokenizer->model;
     lmd_pieces *const pieces = &encoder->pieces;
-    lmd_pieces_start(pieces, text, size, encoder->begins);
-    encoder->begins = false;
+    const size_t before = (size_t)(text - encoder->stretch);
+    lmd_pieces_start(pieces, text, size,
+                     encoder->front > before ? encoder->front - before : 0);
     if (tokenizer->pretokenizer != NULL) {
         LMD_TRY(lmd_pretokenizer_cut(tokenizer->pretokenizer, encoder->matcher, pieces));
     }
@@ -85,10 +88,27 @@ static lmd_status encode_between_tokens(lmd_encoder *encoder, bool normalized,
     return taken < size ? work(encoder, text + taken, size - taken, out) : LMD_OK;
 }
 
+/* How much of a stretch that is to be normalized comes from the text's first character.
+ */
+static lmd_status find_front(lmd_encoder *encoder, const char *text, size_t size)
+{
+    const lmd_tokenizer *const tokenizer = encoder->tokenizer;
+    uint32_t first = 0;
+    encoder->front = encoder->begins ? lmd_text_decode_utf8(text, &first) : 0;
+    encoder->begins = false;
+    const bool is_asked =
+        tokenizer->pretokenizer != NULL && tokenizer->pretokenizer->asks_front;
+    return encoder->front > 0 && is_asked && tokenizer->normalizer != NULL
+               ? lmd_normalizer_front(tokenizer->normalizer, encoder->matcher, text, size,
+                                      &encoder->front)
+               : LMD_OK;
+}
+
 static lmd_status encode_stretch(lmd_encoder *encoder, const char *text, size_t size,
                                  lmd_ids *out)
 {
     const lmd_normalizer *const normalizer = encoder->tokenizer->normalizer;
+    LMD_TRY(find_front(encoder, text, size));
     if (normalizer != NULL) {
         encoder->normalized.size = 0;
         LMD_TRY(lmd_normalizer_apply(normalizer, encoder->matcher, text, size,
@@ -96,9 +116,8 @@ static lmd_status encode_stretch(lmd_encoder *encoder, const char *text, size_t 
         text = lmd_text_string(&encoder->normalized);
         size = encoder->normalized.size;
     }
-    LMD_TRY(encode_between_tokens(encoder, true, text, size, encode_pieces, out));
-    encoder->begins = false; // even if nothing of the stretch is left
-    return LMD_OK;
+    encoder->stretch = text;
+    return encode_between_tokens(encoder, true, text, size, encode_pieces, out);
 }
 
 lmd_status lmd_token_encode(lmd_encoder *encoder, const char *text, size_t n_bytes,

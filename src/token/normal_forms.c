@@ -212,5 +212,5 @@ static lmd_status open_form(lmd_normalizer **out, const lmd_normalizer_kind *kin
         return open_form(out, &lmd_normalizer_##name, options, safe);                    \
     }                                                                                    \
     const lmd_normalizer_kind lmd_normalizer_##name = {type, open_##name, close_form,    \
-                                                       apply_form};
+                                                       apply_form, NULL};
 FORMS(FORM_ROW)

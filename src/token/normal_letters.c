@@ -85,8 +85,8 @@ static lmd_status open_lowercase(lmd_normalizer **out, json_t *json)
     return open_letters(out, json, &lmd_normalizer_lowercase);
 }
 
-const lmd_normalizer_kind lmd_normalizer_lowercase = {"Lowercase", open_lowercase,
-                                                      close_letters, apply_lowercase};
+const lmd_normalizer_kind lmd_normalizer_lowercase = {
+    "Lowercase", open_lowercase, close_letters, apply_lowercase, NULL};
 
 /* ---- StripAccents ---- */
 
@@ -112,15 +112,13 @@ static lmd_status open_strip_accents(lmd_normalizer **out, json_t *json)
 }
 
 const lmd_normalizer_kind lmd_normalizer_strip_accents = {
-    "StripAccents", open_strip_accents, close_letters, apply_strip_accents};
+    "StripAccents", open_strip_accents, close_letters, apply_strip_accents, NULL};
 
 /* ---- Strip ---- */
 
-static lmd_status apply_strip(const lmd_normalizer *self, lmd_matcher *matcher,
-                              const char *text, size_t size, lmd_text *out)
+/* What Strip leaves of a text. */
+static lmd_span kept_by_strip(const letters *made, const char *text, size_t size)
 {
-    const letters *const made = (const letters *)self;
-    (void)matcher;
     size_t first = SIZE_MAX; // of what is no white space
     size_t end = 0;
     for (size_t i = 0; i < size;) {
@@ -133,10 +131,27 @@ static lmd_status apply_strip(const lmd_normalizer *self, lmd_matcher *matcher,
         i += n;
     }
     if (first == SIZE_MAX && (made->left || made->right)) {
-        return LMD_OK;
+        return (lmd_span){0, 0};
     }
-    const size_t begin = made->left ? first : 0;
-    lmd_text_append(out, text + begin, (made->right ? end : size) - begin);
+    return (lmd_span){made->left ? first : 0, made->right ? end : size};
+}
+
+static lmd_status apply_strip(const lmd_normalizer *self, lmd_matcher *matcher,
+                              const char *text, size_t size, lmd_text *out)
+{
+    const lmd_span kept = kept_by_strip((const letters *)self, text, size);
+    (void)matcher;
+    lmd_text_append(out, text + kept.begin, kept.end - kept.begin);
+    return LMD_OK;
+}
+
+static lmd_status front_of_strip(const lmd_normalizer *self, lmd_matcher *matcher,
+                                 const char *text, size_t size, size_t *front)
+{
+    const lmd_span kept = kept_by_strip((const letters *)self, text, size);
+    const size_t end = *front < kept.end ? *front : kept.end;
+    (void)matcher;
+    *front = end > kept.begin ? end - kept.begin : 0;
     return LMD_OK;
 }
 
@@ -146,4 +161,4 @@ static lmd_status open_strip(lmd_normalizer **out, json_t *json)
 }
 
 const lmd_normalizer_kind lmd_normalizer_strip = {"Strip", open_strip, close_letters,
-                                                  apply_strip};
+                                                  apply_strip, front_of_strip};

@@ -133,4 +133,4 @@ static lmd_status apply_precompiled(const lmd_normalizer *self, lmd_matcher *mat
 }
 
 const lmd_normalizer_kind lmd_normalizer_precompiled = {
-    "Precompiled", open_precompiled, close_precompiled, apply_precompiled};
+    "Precompiled", open_precompiled, close_precompiled, apply_precompiled, NULL};

@@ -44,5 +44,15 @@ static lmd_status apply_prepend(const lmd_normalizer *self, lmd_matcher *matcher
     return LMD_OK;
 }
 
-const lmd_normalizer_kind lmd_normalizer_prepend = {"Prepend", open_prepend,
-                                                    close_prepend, apply_prepend};
+static lmd_status front_of_prepend(const lmd_normalizer *self, lmd_matcher *matcher,
+                                   const char *text, size_t size, size_t *front)
+{
+    (void)matcher;
+    (void)text;
+    (void)size;
+    *front += *front > 0 ? ((const prepend *)self)->string.size : 0;
+    return LMD_OK;
+}
+
+const lmd_normalizer_kind lmd_normalizer_prepend = {
+    "Prepend", open_prepend, close_prepend, apply_prepend, front_of_prepend};

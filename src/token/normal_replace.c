@@ -89,6 +89,7 @@ static lmd_status apply_replace(const lmd_normalizer *self, lmd_matcher *matcher
                                 const char *text, size_t size, lmd_text *out)
 {
     const replace *const made = (const replace *)self;
+    const size_t start = out->size;
     lmd_match_walk walk = {0};
     size_t done = 0;
     while (size > 0) {
@@ -101,10 +102,38 @@ static lmd_status apply_replace(const lmd_normalizer *self, lmd_matcher *matcher
         lmd_text_append(out, text + done, match.begin - done);
         lmd_text_append(out, lmd_text_string(&made->content), made->content.size);
         done = match.end;
+        LMD_TRY(lmd_normalizer_check_growth(size, out->size - start));
     }
     lmd_text_append(out, text + done, size - done);
     return LMD_OK;
 }
 
-const lmd_normalizer_kind lmd_normalizer_replace = {"Replace", open_replace,
-                                                    close_replace, apply_replace};
+/* What a match becomes comes from its last character. */
+static lmd_status front_of_replace(const lmd_normalizer *self, lmd_matcher *matcher,
+                                   const char *text, size_t size, size_t *front)
+{
+    const replace *const made = (const replace *)self;
+    lmd_match_walk walk = {0};
+    size_t done = 0;
+    size_t found_front = 0;
+    while (size > 0 && done < *front) {
+        lmd_span match = {0, 0};
+        bool found = false;
+        LMD_TRY(next_match(made, matcher, text, size, &walk, &match, &found));
+        if (!found || match.begin >= *front) {
+            found_front += *front - done;
+            break;
+        }
+        found_front += match.begin - done;
+        if (match.end > *front) {
+            break;
+        }
+        found_front += made->content.size;
+        done = match.end;
+    }
+    *front = found_front;
+    return LMD_OK;
+}
+
+const lmd_normalizer_kind lmd_normalizer_replace = {
+    "Replace", open_replace, close_replace, apply_replace, front_of_replace};

@@ -56,11 +56,39 @@ static lmd_status apply_sequence(const lmd_normalizer *self, lmd_matcher *matche
             lmd_text_clear(&now);
             now = next;
         }
+        if (status == LMD_OK) {
+            status = lmd_normalizer_check_growth(size, now.size);
+        }
     }
     lmd_text_append(out, lmd_text_string(&now), now.size);
     lmd_text_clear(&now);
     return status;
 }
 
-const lmd_normalizer_kind lmd_normalizer_sequence = {"Sequence", open_sequence,
-                                                     close_sequence, apply_sequence};
+static lmd_status front_of_sequence(const lmd_normalizer *self, lmd_matcher *matcher,
+                                    const char *text, size_t size, size_t *front)
+{
+    const sequence *const all = (const sequence *)self;
+    lmd_status status = LMD_OK;
+    lmd_text now = {0};
+    lmd_text_append(&now, text, size);
+    for (size_t i = 0; i < all->count && status == LMD_OK; i++) {
+        if (all->members[i] == NULL) {
+            continue;
+        }
+        lmd_text next = {0};
+        status = lmd_normalizer_front(all->members[i], matcher, lmd_text_string(&now),
+                                      now.size, front);
+        if (status == LMD_OK) {
+            status = lmd_normalizer_apply(all->members[i], matcher, lmd_text_string(&now),
+                                          now.size, &next);
+        }
+        lmd_text_clear(&now);
+        now = next;
+    }
+    lmd_text_clear(&now);
+    return status;
+}
+
+const lmd_normalizer_kind lmd_normalizer_sequence = {
+    "Sequence", open_sequence, close_sequence, apply_sequence, front_of_sequence};

@@ -14,10 +14,10 @@ void lmd_spans_append(lmd_spans *spans, size_t begin, size_t end)
     spans->at[spans->count++] = (lmd_span){begin, end};
 }
 
-void lmd_pieces_start(lmd_pieces *pieces, const char *text, size_t size, bool begins)
+void lmd_pieces_start(lmd_pieces *pieces, const char *text, size_t size, size_t front)
 {
     pieces->text = text;
-    pieces->begins = begins;
+    pieces->front = front;
     pieces->spans.count = 0;
     pieces->next.count = 0;
     if (size > 0) {
@@ -45,8 +45,6 @@ static void swap_lists(lmd_pieces *pieces)
 void lmd_pieces_advance(lmd_pieces *pieces)
 {
     swap_lists(pieces);
-    const bool is_there = pieces->spans.count > 0 && pieces->spans.at[0].begin == 0;
-    pieces->begins = pieces->begins && is_there;
 }
 
 lmd_text *lmd_pieces_new_text(lmd_pieces *pieces)
@@ -56,8 +54,19 @@ lmd_text *lmd_pieces_new_text(lmd_pieces *pieces)
     return buffer;
 }
 
+/* In a new text pieces stand at other places, but are as many. */
+static void move_front(lmd_pieces *pieces)
+{
+    size_t n = 0;
+    while (n < pieces->spans.count && pieces->spans.at[n].begin < pieces->front) {
+        n++;
+    }
+    pieces->front = n == 0 ? 0 : pieces->next.at[n - 1].begin + 1;
+}
+
 void lmd_pieces_advance_text(lmd_pieces *pieces)
 {
+    move_front(pieces);
     pieces->text = lmd_text_string(&pieces->buffers[pieces->spare]);
     pieces->spare = 1 - pieces->spare;
     swap_lists(pieces);

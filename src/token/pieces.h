@@ -3,7 +3,6 @@
 #ifndef LMDEPTH_TOKEN_PIECES_H
 #define LMDEPTH_TOKEN_PIECES_H
 
-#include <stdbool.h>           /* bool */
 #include <stddef.h>            /* size_t */
 #include <lmdepth/base/text.h> /* lmd_text */
 
@@ -23,13 +22,12 @@ typedef struct lmd_pieces {
     lmd_spans spans;  /* never empty ones */
     lmd_spans next;   /* what the running stage has made so far */
     lmd_text buffers[2];
-    bool begins; /* does the first piece stand where the whole text begins? */
-    int spare;   /* the buffer that `text` does not lie in */
+    size_t front; /* pieces that begin before it begin with the whole text */
+    int spare;    /* the buffer that `text` does not lie in */
 } lmd_pieces;
 
-/* One piece: the whole text (none when it is empty). {0} may be started. `begins`: it is
- * not behind an added token. */
-void lmd_pieces_start(lmd_pieces *pieces, const char *text, size_t size, bool begins);
+/* One piece: the whole text (none when it is empty). {0} may be started. */
+void lmd_pieces_start(lmd_pieces *pieces, const char *text, size_t size, size_t front);
 void lmd_pieces_clear(lmd_pieces *pieces);
 
 void lmd_spans_append(lmd_spans *spans, size_t begin, size_t end);

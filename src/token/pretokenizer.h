@@ -24,6 +24,7 @@ typedef struct lmd_pretokenizer_kind {
 
 struct lmd_pretokenizer {
     const lmd_pretokenizer_kind *kind; /* borrowed */
+    bool asks_front; /* does it ask which pieces stand at the beginning of the text? */
 };
 
 #define PRETOKENIZER(name) extern const lmd_pretokenizer_kind lmd_pretokenizer_##name;

@@ -11,12 +11,20 @@
 /* Larger files are taken for damage. */
 enum { FILE_LIMIT = 1 << 30 };
 
+/* A token that becomes empty would be found between any two characters; `tokenizers` does
+ * so where these are of one byte, and crashes elsewhere. */
 static lmd_status add_normalized(lmd_tokenizer *tokenizer, const lmd_added_token *token)
 {
     lmd_text pattern = {0};
     lmd_matcher *const matcher = lmd_matcher_new();
-    const lmd_status status = lmd_normalizer_apply(tokenizer->normalizer, matcher,
-                                                   token->content, token->size, &pattern);
+    lmd_status status = lmd_normalizer_apply(tokenizer->normalizer, matcher,
+                                             token->content, token->size, &pattern);
+    if (status == LMD_OK && pattern.size == 0) {
+        status = lmd_status_set(LMD_INPUT,
+                                "the token \"%s\" is empty when it is normalized, which "
+                                "is not supported",
+                                token->content);
+    }
     if (status == LMD_OK) {
         lmd_added_tokens_add(tokenizer->added, token, lmd_text_string(&pattern),
                              pattern.size);
@@ -253,31 +261,71 @@ static lmd_status open_file(lmd_tokenizer **out, const char *path)
     return keep_or_close(out, tokenizer, status);
 }
 
-/* The only *.gguf of a folder; NULL, with the count, when it is not one. */
-static char *find_gguf(const char *folder, int *count)
+/* Where "-00001-of-" stands in the name of a split file's first part; 0: it is none. */
+static size_t first_part_at(const char *name)
 {
-    char *found = NULL;
-    *count = 0;
+    const char *const found = strstr(name, "-00001-of-");
+    return found == NULL ? 0 : (size_t)(found - name);
+}
+
+/* Is `name` another part of the split file that `first` begins? */
+static bool is_part_of(const char *first, const char *name)
+{
+    enum { NUMBER = 6 }; // behind the hyphen five digits
+    const size_t at = first_part_at(first);
+    return at > 0 && strlen(first) == strlen(name) && strncmp(first, name, at + 1) == 0 &&
+           strcmp(first + at + NUMBER, name + at + NUMBER) == 0;
+}
+
+/* What the *.gguf files of a folder are. */
+typedef struct gguf_choice {
+    char *name;  /* owned; the only one, or the first part; NULL: none so far */
+    size_t n;    /* files */
+    size_t n_in; /* of them, parts of the split file that `name` begins */
+} gguf_choice;
+
+static void count_gguf(const char *folder, bool is_counting_parts, gguf_choice *choice)
+{
     DIR *const entries = opendir(folder);
-    if (entries == NULL) {
-        return NULL;
-    }
-    for (const struct dirent *at = readdir(entries); at != NULL; at = readdir(entries)) {
-        if (lmd_file_ends_with(at->d_name, ".gguf") && ++*count == 1) {
-            found = lmd_file_join(folder, at->d_name);
+    for (const struct dirent *at = entries == NULL ? NULL : readdir(entries); at != NULL;
+         at = readdir(entries)) {
+        if (!lmd_file_ends_with(at->d_name, ".gguf")) {
+            continue;
+        }
+        if (is_counting_parts) {
+            choice->n_in += is_part_of(choice->name, at->d_name);
+            continue;
+        }
+        choice->n++;
+        if (choice->name == NULL || first_part_at(at->d_name) > 0) {
+            lmd_memory_free(choice->name);
+            choice->name = lmd_memory_copy_text(at->d_name);
         }
     }
-    closedir(entries);
-    if (*count > 1) {
-        lmd_memory_free(found);
-        found = NULL;
+    if (entries != NULL) {
+        closedir(entries);
     }
-    return found;
+}
+
+/* The only *.gguf of a folder, or the first part of the only one; NULL, with the number
+ * of files, when there is no such choice. */
+static char *find_gguf(const char *folder, size_t *count)
+{
+    gguf_choice choice = {0};
+    count_gguf(folder, false, &choice);
+    if (choice.n > 1) {
+        count_gguf(folder, true, &choice);
+    }
+    *count = choice.n;
+    const bool is_one = choice.n == 1 || (choice.n > 1 && choice.n_in == choice.n);
+    char *const path = is_one ? lmd_file_join(folder, choice.name) : NULL;
+    lmd_memory_free(choice.name);
+    return path;
 }
 
 /* The file of a folder that is its tokenizer, in this order; NULL, with the number of
  * .gguf files, when there is none. */
-static char *find_tokenizer(const char *folder, int *count)
+static char *find_tokenizer(const char *folder, size_t *count)
 {
     static const char *const names[] = {"tokenizer.json", "tokenizer.model",
                                         "vocab.json"};
@@ -293,7 +341,7 @@ static char *find_tokenizer(const char *folder, int *count)
 
 static lmd_status open_folder(lmd_tokenizer **out, const char *folder)
 {
-    int count = 0;
+    size_t count = 0;
     char *const path = find_tokenizer(folder, &count);
     if (path == NULL) {
         return lmd_status_set(LMD_INPUT, "%s: %s", folder,

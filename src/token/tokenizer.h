@@ -54,8 +54,9 @@ lmd_status lmd_tokenizer_read_vocab(lmd_tokenizer *tokenizer, const lmd_text *vo
 lmd_status lmd_tokenizer_add_json_token(lmd_tokenizer *tokenizer, const json_t *json,
                                         int64_t id);
 
-/* tokenizer_config.json beside the tokenizer's file: add_bos_token and bos_token. No such
- * file: nothing happens. */
+/* tokenizer_config.json beside the tokenizer's file: add_bos_token and bos_token; then,
+ * for the BOS of a tokenizer that names none, config.json. No such files: nothing
+ * happens. */
 lmd_status lmd_tokenizer_read_config(lmd_tokenizer *tokenizer);
 
 /* That file, parsed; *config is NULL when there is none. The caller owns it. */
@@ -63,10 +64,6 @@ lmd_status lmd_tokenizer_load_config(const lmd_tokenizer *tokenizer, json_t **co
 
 /* What it says beyond that where there is no tokenizer.json: added_tokens_decoder. */
 lmd_status lmd_tokenizer_add_config_tokens(lmd_tokenizer *tokenizer, json_t *config);
-
-/* The same from its bytes. */
-lmd_status lmd_tokenizer_apply_config(lmd_tokenizer *tokenizer, const char *bytes,
-                                      size_t size);
 
 /* The whole of lmd_token_open for a tokenizer.json or tokenizer.model that is in memory
  * already (fuzzing). */

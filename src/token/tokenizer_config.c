@@ -1,6 +1,7 @@
 /* tokenizer_config.json. Beside a tokenizer.json only add_bos_token and bos_token count
  * (EOS is never added; everything else repeats or contradicts it); beside other files
- * also tokenizer_class with what belongs to it, and added_tokens_decoder. */
+ * also tokenizer_class with what belongs to it, and added_tokens_decoder. A tokenizer
+ * that names no BOS has the one of the model's config.json, if there is such a file. */
 #include "tokenizer.h"
 
 #include <jansson.h>             /* json_loadb */
@@ -28,30 +29,9 @@ static lmd_status read_bos(lmd_tokenizer *tokenizer, const json_t *config)
 
 static lmd_status apply_values(lmd_tokenizer *tokenizer, const json_t *config)
 {
-    if (!json_is_object(config)) {
-        return lmd_status_set(LMD_INPUT, "no object");
-    }
     LMD_TRY(lmd_json_get_bool(config, "add_bos_token", tokenizer->adds_bos,
                               &tokenizer->adds_bos));
-    LMD_TRY(read_bos(tokenizer, config));
-    if (tokenizer->adds_bos && tokenizer->bos < 0) {
-        return lmd_status_set(LMD_INPUT, "a BOS is to be added, but bos_token is not in "
-                                         "the vocabulary");
-    }
-    return LMD_OK;
-}
-
-lmd_status lmd_tokenizer_apply_config(lmd_tokenizer *tokenizer, const char *bytes,
-                                      size_t size)
-{
-    json_error_t error;
-    json_t *const config = json_loadb(bytes, size, JSON_ALLOW_NUL, &error);
-    if (config == NULL) {
-        return lmd_status_set(LMD_INPUT, "line %d: %s", error.line, error.text);
-    }
-    const lmd_status status = apply_values(tokenizer, config);
-    json_decref(config);
-    return status;
+    return read_bos(tokenizer, config);
 }
 
 static lmd_status load(const char *path, json_t **config)
@@ -73,12 +53,32 @@ static lmd_status load(const char *path, json_t **config)
     return status;
 }
 
-static char *config_path(const lmd_tokenizer *tokenizer)
+static char *path_beside(const lmd_tokenizer *tokenizer, const char *name)
 {
     char *const folder = lmd_file_folder_of(tokenizer->path);
-    char *const path = lmd_file_join(folder, "tokenizer_config.json");
+    char *const path = lmd_file_join(folder, name);
     lmd_memory_free(folder);
     return path;
+}
+
+static char *config_path(const lmd_tokenizer *tokenizer)
+{
+    return path_beside(tokenizer, "tokenizer_config.json");
+}
+
+/* The bos_token_id of the model's config.json. What is wrong with that file is for those
+ * to tell who need it. */
+static void read_model_bos(lmd_tokenizer *tokenizer)
+{
+    char *const path = path_beside(tokenizer, "config.json");
+    json_t *config = NULL;
+    if (lmd_file_exists(path) && load(path, &config) == LMD_OK) {
+        const json_t *const id = json_object_get(config, "bos_token_id");
+        const json_int_t value = json_is_integer(id) ? json_integer_value(id) : -1;
+        tokenizer->bos = value >= 0 && value < tokenizer->vocab ? (int)value : -1;
+    }
+    lmd_memory_free(path);
+    json_decref(config);
 }
 
 lmd_status lmd_tokenizer_load_config(const lmd_tokenizer *tokenizer, json_t **config)
@@ -94,14 +94,15 @@ lmd_status lmd_tokenizer_read_config(lmd_tokenizer *tokenizer)
 {
     json_t *config = NULL;
     LMD_TRY(lmd_tokenizer_load_config(tokenizer, &config));
-    if (config == NULL) {
-        return LMD_OK;
-    }
     char *const path = config_path(tokenizer);
     const lmd_status status =
-        lmd_status_within(apply_values(tokenizer, config), "%s", path);
+        config == NULL ? LMD_OK
+                       : lmd_status_within(apply_values(tokenizer, config), "%s", path);
     lmd_memory_free(path);
     json_decref(config);
+    if (status == LMD_OK && tokenizer->bos < 0) {
+        read_model_bos(tokenizer);
+    }
     return status;
 }
 

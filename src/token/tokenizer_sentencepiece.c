@@ -2,9 +2,11 @@
  *
  * Control, unknown and user-defined pieces are looked for in raw text, as Hugging Face
  * does; what lies between them is encoded as SentencePiece encodes it, each stretch a
- * text of its own. Where tokenizer_config.json names the class LlamaTokenizer, spaces are
- * done as transformers 5 does for it: before a stretch that has none at its beginning one
- * is added, to every stretch (legacy: true) or to the beginning of the text only. */
+ * text of its own. Where tokenizer_config.json names the class LlamaTokenizer, spaces and
+ * BOS are as transformers 4 has them: a space is added before every stretch (legacy: true
+ * or not said), or before the beginning of the text if it has none (legacy: false); a BOS
+ * is added unless add_bos_token says no. transformers 5, which reads no such folder that
+ * it wrote itself, orders merges by id and cuts runs of spaces like no other. */
 #include "tokenizer.h"
 
 #include <string.h>              /* strcmp */
@@ -29,26 +31,37 @@ static lmd_status open_library_rules(lmd_tokenizer *tokenizer,
     return LMD_OK;
 }
 
+/* Before the beginning of the text only, and not before a space. */
+static lmd_status open_first_space(lmd_tokenizer *tokenizer, bool adds_space)
+{
+    json_t *const cut = json_pack("{s:s, s:s, s:s, s:b}", "type", "Metaspace",
+                                  "replacement", LMD_SPACE_MARK, "prepend_scheme",
+                                  adds_space ? "first" : "never", "split", 0);
+    const lmd_status status = lmd_pretokenizer_open(&tokenizer->pretokenizer, cut);
+    json_decref(cut);
+    return status;
+}
+
 static lmd_status open_llama_rules(lmd_tokenizer *tokenizer,
                                    const lmd_sentencepiece_model *model,
                                    const json_t *config)
 {
-    bool is_legacy = false;
+    bool is_legacy = true;
     bool adds_space = true;
-    LMD_TRY(lmd_json_get_bool(config, "legacy", false, &is_legacy));
+    LMD_TRY(lmd_json_get_bool(config, "legacy", true, &is_legacy));
     LMD_TRY(lmd_json_get_bool(config, "add_prefix_space", true, &adds_space));
     if (model->map_bytes != NULL || model->removes_extra || !model->escapes ||
         !model->adds_space || model->space_is_last) {
         return lmd_status_set(LMD_INPUT, "the normalizer_spec is not one of a "
                                          "LlamaTokenizer");
     }
-    const char *const scheme = is_legacy ? "always" : "first";
-    json_t *const cut = json_pack("{s:s, s:s, s:s, s:b}", "type", "Metaspace",
-                                  "replacement", LMD_SPACE_MARK, "prepend_scheme",
-                                  adds_space ? scheme : "never", "split", 0);
-    const lmd_status status = lmd_pretokenizer_open(&tokenizer->pretokenizer, cut);
-    json_decref(cut);
-    return status;
+    tokenizer->adds_bos = true;
+    if (!is_legacy) {
+        return open_first_space(tokenizer, adds_space);
+    }
+    const lmd_sentencepiece_rules rules = {.adds_space = adds_space, .escapes = true};
+    lmd_sentencepiece_normalizer_open(&tokenizer->normalizer, rules);
+    return LMD_OK;
 }
 
 static lmd_status open_rules(lmd_tokenizer *tokenizer,

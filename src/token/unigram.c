@@ -3,9 +3,10 @@
  * costs the smallest score less ten.
  *
  * Which of two equal ways wins depends on rounding and order, so both are those of the
- * implementation the model comes from: SentencePiece keeps sums in single precision and
- * prefers user-defined pieces; `tokenizers` keeps them in double precision, takes
- * neighbouring unknown characters for one text, and looks that up once more. */
+ * implementation the model comes from: SentencePiece keeps sums in single precision,
+ * begins them anew when they are large, and prefers user-defined pieces; `tokenizers`
+ * keeps them in double precision, takes neighbouring unknown characters for one text, and
+ * looks that up once more. */
 #include "scored_pieces.h"
 
 #include <math.h>                /* isfinite */
@@ -23,8 +24,7 @@ typedef struct unigram {
     double *scores;       /* (n) owned */
     bool *is_fixed;       /* (n) owned; user-defined; NULL: none */
     size_t n;
-    double best;         /* of the scores of normal pieces */
-    double worst;        /* of them */
+    double worst;        /* of the scores of normal pieces */
     bool single_rounded; /* SentencePiece's rounding and rules */
     bool byte_fallback;
     int by_byte[256];
@@ -41,9 +41,13 @@ typedef struct way {
 enum { UNKNOWN = -1 };
 #define NOWHERE UINT32_MAX
 
+/* SentencePiece 0.2.2 and later: sums beyond this are taken relative to the place. */
+static const double largest_sum = 100000.0;
+
 struct lmd_token_scratch {
     way *ways; /* (capacity) owned */
     size_t capacity;
+    size_t reached;  /* the furthest place that a way leads to */
     lmd_spans spans; /* the chosen pieces, last first */
 };
 
@@ -57,7 +61,6 @@ static unigram *new_unigram(size_t n)
     made->trie = lmd_piece_trie_new();
     made->scores = lmd_memory_new(n, sizeof *made->scores);
     made->n = n;
-    made->best = -HUGE_VAL;
     made->worst = HUGE_VAL;
     made->unknown = -1;
     return made;
@@ -91,9 +94,8 @@ static void use_piece(unigram *made, const char *text, size_t size, size_t id)
     }
 }
 
-static void widen_range(unigram *made, double score)
+static void lower_worst(unigram *made, double score)
 {
-    made->best = score > made->best ? score : made->best;
     made->worst = score < made->worst ? score : made->worst;
 }
 
@@ -105,7 +107,7 @@ static lmd_status add_scored(unigram *made, const lmd_scored_piece *piece, size_
     LMD_TRY(add_piece(made, piece->text, piece->size, (double)piece->score, id));
     made->is_fixed[id] = piece->type == LMD_PIECE_USER_DEFINED;
     if (piece->type == LMD_PIECE_NORMAL) {
-        widen_range(made, (double)piece->score);
+        lower_worst(made, (double)piece->score);
     }
     if (piece->type == LMD_PIECE_NORMAL || piece->type == LMD_PIECE_USER_DEFINED) {
         use_piece(made, piece->text, piece->size, id);
@@ -150,7 +152,7 @@ static lmd_status read_vocabulary(unigram *made, const json_t *vocab)
         const size_t size = json_string_length(text);
         LMD_TRY(lmd_status_within(
             add_piece(made, bytes, size, json_number_value(score), id), "vocab"));
-        widen_range(made, json_number_value(score));
+        lower_worst(made, json_number_value(score));
         use_piece(made, bytes, size, id);
     }
     return LMD_OK;
@@ -218,6 +220,7 @@ static void start(lmd_token_scratch *scratch, size_t size)
         scratch->ways[i].start = NOWHERE;
     }
     scratch->ways[0] = (way){0.0, 0, UNKNOWN};
+    scratch->reached = 0;
 }
 
 static double rounded(const unigram *made, double value)
@@ -240,14 +243,30 @@ static double score_of(const unigram *made, int id, size_t length)
     if (made->is_fixed == NULL || !made->is_fixed[id]) {
         return made->scores[id];
     }
-    return (double)((float)length * (float)made->best) - 0.1;
+    return (double)(float)(0.1 * (double)(length - 1));
+}
+
+/* Lets the sums from `at` on begin at zero there, when they are large. */
+static void restart_sums(const unigram *made, lmd_token_scratch *scratch, size_t at)
+{
+    way *const ways = scratch->ways;
+    const float sum = (float)ways[at].score;
+    if (!made->single_rounded || fabs((double)sum) <= largest_sum) {
+        return;
+    }
+    for (size_t i = at; i <= scratch->reached; i++) {
+        if (ways[i].start != NOWHERE) {
+            ways[i].score = (double)((float)ways[i].score - sum);
+        }
+    }
 }
 
 /* Extends the best way to `at` by every piece that stands there; returns the length of
  * the character there. */
-static size_t extend(const unigram *made, way *ways, const char *text, size_t size,
-                     size_t at)
+static size_t extend(const unigram *made, lmd_token_scratch *scratch, const char *text,
+                     size_t size, size_t at)
 {
+    way *const ways = scratch->ways;
     uint32_t c = 0;
     uint32_t node = 0;
     int id = -1;
@@ -262,9 +281,11 @@ static size_t extend(const unigram *made, way *ways, const char *text, size_t si
             offer(made, &ways[end + 1], score_of(made, id, length) + ways[at].score, at,
                   id);
             has_character = has_character || length == n;
+            scratch->reached = end + 1 > scratch->reached ? end + 1 : scratch->reached;
         }
     }
     if (!has_character) {
+        scratch->reached = at + n > scratch->reached ? at + n : scratch->reached;
         const double unknown_score = rounded(made, made->worst - unknown_penalty);
         offer(made, &ways[at + n], unknown_score + ways[at].score, at, UNKNOWN);
     }
@@ -319,7 +340,8 @@ static lmd_status encode_unigram(const lmd_token_model *self, lmd_token_scratch 
     }
     start(scratch, size);
     for (size_t at = 0; at < size;) {
-        at += extend(made, scratch->ways, piece, size, at);
+        restart_sums(made, scratch, at);
+        at += extend(made, scratch, piece, size, at);
     }
     collect(made, scratch, size);
     bool is_unknown = false;

@@ -68,7 +68,7 @@ rm "$out"
 for rank in 1 0; do
     $MPIRUN -n 3 "$LMDEPTH" run $job >"$SCRATCH/out" 2>"$SCRATCH/err" </dev/null &
     launcher=$!
-    sleep 0.7
+    until [ -n "$(find "$work" -name 'state.1.*' 2>/dev/null)" ]; do sleep 0.02; done
     # The ranks, in the order in which they were started.
     stopped=$(pgrep -f "lmdepth run $SCRATCH/job.yaml" | while read -r p; do
         [ "$(cat "/proc/$p/comm")" = lmdepth ] && echo "$p"
@@ -83,7 +83,7 @@ done
 mkdir "$SCRATCH/away"
 "$LMDEPTH" run $job -o "$SCRATCH/away/job.nc" >"$SCRATCH/out" 2>"$SCRATCH/err" </dev/null &
 process=$!
-sleep 0.5
+until [ -e "$SCRATCH/away/job.nc.work/identity" ]; do sleep 0.02; done
 rm -rf "$SCRATCH/away"
 wait "$process"
 got=$?

@@ -24,22 +24,38 @@ ends() {
     [ ! -e "$1.work" ] || fail "the work folder stayed: $(ls "$1.work")"
 }
 
-# interrupt SIGNAL SECONDS COMMAND...: its exit status in $got.
+# Snapshots of ranks in the work folder; is there one that was not in $was?
+saved() {
+    find "$work" -name 'state.*' ! -name '*.tmp.*' -printf '%f ' 2>/dev/null
+}
+has_new() {
+    for state in $(saved); do
+        case $was in *" $state "*) ;; *) return 0 ;; esac
+    done
+    return 1
+}
+
+# interrupt SIGNAL COMMAND...: once the command has saved something; its exit status in $got.
 interrupt() {
-    signal=$1 seconds=$2
-    shift 2
+    signal=$1
+    shift
+    was=" $(saved) "
     "$@" >"$SCRATCH/out" 2>"$SCRATCH/err" </dev/null &
     process=$!
-    sleep "$seconds"
+    tries=0
+    until has_new || [ "$tries" -ge 600 ]; do
+        tries=$((tries + 1))
+        sleep 0.05
+    done
     kill -s "$signal" "$process" 2>/dev/null
     wait "$process"
     got=$?
-    command_line="$signal after $seconds s: $*"
+    command_line="$signal to: $*"
 }
 
 # ---- a signal: exit 75, and other ranks go on ----
 for signal in USR1 TERM INT; do
-    interrupt $signal 0.8 "$LMDEPTH" run $job
+    interrupt $signal "$LMDEPTH" run $job
     same 75 "$got"
     says "signal $signal" "packs are done and saved" "the same command goes on"
     [ -f "$work/identity" ] || fail "no snapshot after $signal"
@@ -52,8 +68,8 @@ rm "$out"
 
 # ---- a limit of a second, again and again, also while preparing ----
 count=0
-until expect_any=$("$LMDEPTH" run $job --max-time 1s 2>"$SCRATCH/err"; echo $?); [ "$expect_any" -eq 0 ]; do
-    same 75 "$expect_any"
+until "$LMDEPTH" run $job --max-time 1s >"$SCRATCH/out" 2>"$SCRATCH/err" </dev/null; do
+    same 75 "$?"
     count=$((count + 1))
     [ "$count" -lt 60 ] || fail "no end after 60 runs of a second"
 done
@@ -61,7 +77,7 @@ ends "$out"
 rm "$out"
 
 # ---- another job: refused by what differs, nothing is touched ----
-interrupt TERM 0.8 "$LMDEPTH" run $job
+interrupt TERM "$LMDEPTH" run $job
 same 75 "$got"
 before=$(cd "$work" && cat state.* base.* 2>/dev/null | sha256sum)
 expect 2 "$LMDEPTH" run $job --set run.seed=7
@@ -87,14 +103,14 @@ says "state.1.1: is damaged" "state.1.2: is no snapshot" "state.1.3: is damaged"
 expect 0 "$LMDEPTH" compare "$SCRATCH/whole.nc" "$out"
 rm -r "$out"
 # The same packs twice.
-interrupt TERM 0.8 "$LMDEPTH" run $job
+interrupt TERM "$LMDEPTH" run $job
 same 75 "$got"
 cp "$work"/state.1.0 "$work/state.1.1"
 expect 0 "$LMDEPTH" run $job
 says "holds packs that another snapshot holds too"
 expect 0 "$LMDEPTH" compare "$SCRATCH/whole.nc" "$out"
 rm -r "$out"
-interrupt TERM 0.8 "$LMDEPTH" run $job
+interrupt TERM "$LMDEPTH" run $job
 cp "$work"/state.1.0 "$work/state.1.1"
 expect 3 $MPIRUN -n 2 "$LMDEPTH" run $job
 says "hold the same packs"
@@ -104,9 +120,9 @@ ends "$out"
 rm "$out"
 
 # ---- killed between writing the base and removing what went into it ----
-interrupt TERM 0.6 "$LMDEPTH" run $job
+interrupt TERM "$LMDEPTH" run $job
 cp "$work"/state.1.0 "$SCRATCH/kept"
-interrupt TERM 0.6 "$LMDEPTH" run $job
+interrupt TERM "$LMDEPTH" run $job
 [ -f "$work/base.2" ] || fail "no base"
 cp "$SCRATCH/kept" "$work/state.1.0"
 expect 0 "$LMDEPTH" run $job
@@ -116,7 +132,7 @@ rm -r "$out"
 # ---- one at a time ----
 "$LMDEPTH" run $job >"$SCRATCH/first" 2>&1 &
 process=$!
-sleep 0.5
+until [ -f "$work/lock" ]; do sleep 0.02; done
 expect 2 "$LMDEPTH" run $job
 says "in use by process $process" "lock"
 wait "$process"

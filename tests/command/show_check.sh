@@ -12,9 +12,14 @@ json() { # json EXPRESSION: true of `o`, the JSON on the last command's output
         "$SCRATCH/out" || fail "not $1"
 }
 expect 0 "$LMDEPTH" show "$TINY"
-prints "llama" "2 blocks" "300 rows"
+prints "llama" "2 blocks" "300 rows" "258 ids" "$TINY/tokenizer.json" \
+    "remarks     " "42 rows of the vocabulary have no token (padding)"
 expect 0 "$LMDEPTH" show --json "$TINY"
 json 'o["blocks"] == 2 and o["vocabulary"] == 300 and o["bos"] == 256'
+json 'o["tokenizer_ids"] == 258 and "42 rows" in o["remarks"][-1]'
+expect 0 "$LMDEPTH" show tests/data/model/quantised/model.gguf
+prints "0.0227 M, stored as GGUF, Q8_0 F32 F16" "53 kB widen to 87 kB in memory" \
+    "tokenizer   none: "
 expect 0 "$LMDEPTH" show "$TINY/tokenizer.json"
 prints "BPE, 258 ids"
 expect 0 "$LMDEPTH" show "$SCRATCH/job.yaml"

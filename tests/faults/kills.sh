@@ -41,11 +41,15 @@ while [ "$hit" -lt "$kills" ]; do
     draw 4
     if [ -n "$victims" ] && kill -0 "$launcher" 2>/dev/null; then
         case $drawn in
-            0) kill -9 "$launcher" ;;
-            # shellcheck disable=SC2086 # a list
-            1) kill -9 $victims ;;
-            *) draw "$(echo "$victims" | wc -l)" && kill -9 "$(echo "$victims" | sed -n "$((drawn + 1))p")" ;;
-        esac 2>/dev/null
+            0) chosen=$launcher ;;
+            1) chosen=$victims ;;
+            *)
+                draw "$(echo "$victims" | wc -l)"
+                chosen=$(echo "$victims" | sed -n "$((drawn + 1))p")
+                ;;
+        esac
+        # shellcheck disable=SC2086 # a list
+        kill -9 $chosen 2>/dev/null
         hit=$((hit + 1))
     fi
     wait "$launcher" 2>/dev/null

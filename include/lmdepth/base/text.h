@@ -21,6 +21,9 @@ void lmd_text_append_string(lmd_text *text, const char *string);
 __attribute__((format(printf, 2, 3))) void
 lmd_text_append_format(lmd_text *text, const char *format, ...);
 
+/* A size in memory for people: "12 kB", "340 MB", "1.20 GB". */
+void lmd_text_append_size(lmd_text *text, double n_bytes);
+
 /* Makes room for `n_bytes` more, so that a reader can write behind `size` itself. The
  * byte after them is zero; a reader that fills fewer and raises `size` sets its own zero.
  */
