@@ -362,6 +362,22 @@ typedef struct lmd_memory_plan {
 /* `n_groups` as far as known. */
 lmd_memory_plan lmd_plan_memory(const lmd_inputs *inputs, int threads, int n_groups);
 
+/* ---- estimate.c ---- */
+
+/* Floating point operations of a mean token. */
+typedef struct lmd_estimate {
+    double forward, lens;
+} lmd_estimate;
+
+lmd_estimate lmd_estimate_work(const lmd_inputs *inputs, double prompt_tokens);
+
+/* Tokens a second to expect of a peak (GFLOP/s). */
+double lmd_estimate_speed(const lmd_estimate *estimate, double peak);
+
+/* The lines `work` and `time` for people. */
+void lmd_estimate_append(const lmd_estimate *estimate, double peak, int processors,
+                         double tokens, lmd_text *out);
+
 /* ---- limits.c ---- */
 
 /* LMD_RESOURCE, with the sum, when the plan does not fit the process, its control group
