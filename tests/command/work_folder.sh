@@ -72,7 +72,7 @@ json() { # json EXPRESSION: true of `o`, the JSON on the last command's output
 run="$LMDEPTH run $SCRATCH/job.yaml --threads 1 --work $work --snapshot-every 0.2s"
 expect 0 $run --prepare-only --set prompts.limit=700
 expect 0 "$LMDEPTH" show "$work/"
-prints "packs, 1 chunks, 1 group" "snapshots   none"
+prints "packs, 1 chunk, 1 group" "snapshots   none"
 $run --set prompts.limit=700 >"$SCRATCH/run.log" 2>&1 </dev/null &
 process=$!
 while [ ! -f "$work/state.1.0" ] && kill -0 "$process" 2>/dev/null; do sleep 0.05; done
