@@ -135,6 +135,10 @@ lmd_status lmd_snapshot_write(const char *path, const lmd_snapshot *snapshot);
  * job, or holds a pack that is in `done` already; nothing is added then. */
 lmd_status lmd_snapshot_add(const char *path, lmd_snapshot *snapshot, lmd_text *story);
 
+/* What a file says of itself, its checksum held: all but done and values, which are NULL.
+ * LMD_INPUT, with the path, for what is damaged. */
+lmd_status lmd_snapshot_peek(const char *path, lmd_snapshot *snapshot, lmd_text *story);
+
 /* Is it a file that `show` should hand here (HDF5 or NetCDF magic)? */
 bool lmd_output_is_result(const char *path);
 

@@ -5,6 +5,7 @@
 #include <argp.h>                /* argp */
 #include <stdbool.h>             /* bool */
 #include <lmdepth/base/file.h>   /* paths */
+#include <lmdepth/base/lock.h>   /* lmd_lock */
 #include <lmdepth/base/log.h>    /* messages */
 #include <lmdepth/base/memory.h> /* memory */
 #include <lmdepth/base/status.h> /* lmd_status */
@@ -171,6 +172,18 @@ lmd_status lmd_store_clear(const char *folder);
  * that is another one than `identity` says. */
 lmd_status lmd_store_check_identity(const char *folder, const char *identity);
 
+/* What a folder holds of unfinished work, for people. */
+typedef struct lmd_store_view {
+    int attempt;            /* the last one; 0: there are no snapshots */
+    int64_t packs, n_packs; /* saved, of the spool */
+    int files, damaged;     /* snapshots that count, and those that can't be read */
+    double age;             /* seconds since the newest was written */
+    lmd_text story;         /* owned: a line an attempt */
+} lmd_store_view;
+
+lmd_store_view lmd_store_look(const char *folder);
+void lmd_store_view_clear(lmd_store_view *view);
+
 /* Collective. Begins an attempt: sums what earlier ones have left into a base. Snapshots
  * that are damaged or foreign are named in a warning and ignored. The counters are
  * scratch, and zero afterwards. To be closed in any case. */
@@ -325,6 +338,14 @@ lmd_status lmd_place_check(const char *path);
 /* Is the file that is there this result? *is_complete then; LMD_USAGE when it is another
  * file. */
 lmd_status lmd_place_judge(const char *path, const char *fingerprint, bool *is_complete);
+
+/* ---- show_work.c ---- */
+
+/* Is it a folder in which `run` or `count` works? */
+bool lmd_work_is_one(const char *folder);
+
+/* A screen, or a JSON object, on it, appended. */
+lmd_status lmd_work_show(const char *folder, bool is_json, lmd_text *out);
 
 /* ---- plan.c ---- */
 

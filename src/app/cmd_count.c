@@ -5,8 +5,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <lmdepth/base/lock.h>
-
 #include "app.h"
 
 static const struct argp_child children[] = {{&lmd_job_argp, 0, NULL, 0}, {0}};
@@ -87,8 +85,8 @@ static lmd_status count_prepared(lmd_session *session, const lmd_inputs *inputs,
     if (status == LMD_OK) {
         if (lmd_parallel_is_root(session)) {
             status = print_counts(inputs, &prepared);
-            const lmd_status removed = lmd_spool_clear(work);
-            status = status == LMD_OK ? removed : status;
+            // What could not be printed is printed from the spool next time.
+            status = status == LMD_OK ? lmd_spool_clear(work) : status;
         }
         status = lmd_parallel_agree(session, status);
     }

@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include <lmdepth/base/hash.h>
-#include <lmdepth/base/lock.h>
 #include <lmdepth/kernel.h>
 
 #include "app.h"

@@ -280,6 +280,12 @@ static bool are_together(const lmd_merged_job *a, const lmd_merged_job *b)
     return false;
 }
 
+static int name_length(const input_line *line)
+{
+    const size_t length = strcspn(line->name, "\n");
+    return length < 100 ? (int)length : 100;
+}
+
 static lmd_status check_pair(const lmd_merged_jobs *jobs, const input_line *a,
                              const input_line *b)
 {
@@ -287,13 +293,12 @@ static lmd_status check_pair(const lmd_merged_jobs *jobs, const input_line *a,
         are_together(a->job, b->job)) {
         return LMD_OK;
     }
-    const int length = (int)strcspn(b->name, "\n");
-    return lmd_status_set(LMD_USAGE,
-                          "the input %.*s (sha256 %.12s...) of %s is also in %s, counted "
-                          "by another job; --force counts it twice",
-                          length < 200 ? length : 200, b->name, b->hash,
-                          jobs->paths[b->job->held[0].file],
-                          jobs->paths[a->job->held[0].file]);
+    return lmd_status_set(
+        LMD_USAGE,
+        "the input %.*s of %s is the input %.*s of %s (sha256 %.12s...), "
+        "which another job has counted; --force counts it twice",
+        name_length(b), b->name, jobs->paths[b->job->held[0].file], name_length(a),
+        a->name, jobs->paths[a->job->held[0].file], b->hash);
 }
 
 lmd_status lmd_merged_jobs_check_inputs(const lmd_merged_jobs *jobs)

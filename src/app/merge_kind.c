@@ -102,19 +102,18 @@ static bool has_line(const char *text, const char *line)
 static lmd_status refuse_lines(const lmd_stored *first, const lmd_stored *other,
                                const char *a, const char *b)
 {
-    const size_t word = strcspn(a, " \n");
-    const bool is_same_word = word == strcspn(b, " \n") && memcmp(a, b, word) == 0;
     const char *all_a = lmd_stored_attribute(first, "lmdepth_identity");
     const char *all_b = lmd_stored_attribute(other, "lmdepth_identity");
     char *line_a = lmd_memory_copy_bytes(a, strcspn(a, "\n"));
     char *line_b = lmd_memory_copy_bytes(b, strcspn(b, "\n"));
-    const char *none = "none such";
     const char *text_a = line_a;
     const char *text_b = line_b;
-    if (!is_same_word && *a != '\0' && !has_line(all_b, a)) {
-        text_b = none;
-    } else if (!is_same_word && *b != '\0' && !has_line(all_a, b)) {
-        text_a = none;
+    const bool has_a = has_line(all_b, a);
+    const bool has_b = has_line(all_a, b);
+    if (has_b && !has_a) {
+        text_b = "none such";
+    } else if (has_a && !has_b) {
+        text_a = "none such";
     }
     const lmd_status status =
         refuse_pair(first, other, "lmdepth_identity", text_a, text_b);

@@ -45,12 +45,17 @@ static lmd_status open_files(lmd_summing *s)
     return s->merge->is_forced ? LMD_OK : lmd_merged_jobs_check_inputs(&s->jobs);
 }
 
-/* The first id at which the tables differ, or -1. */
+/* The first id at which the ranks differ, else the counts; -1: none. */
 static int64_t find_difference(const lmd_summing *s, const int64_t *counts,
                                const int32_t *ranks)
 {
     for (int64_t id = 0; id < s->files[0]->setup.V; id++) {
-        if (ranks[id] != s->token_rank[id] || counts[id] != s->token_count[id]) {
+        if (ranks[id] != s->token_rank[id]) {
+            return id;
+        }
+    }
+    for (int64_t id = 0; id < s->files[0]->setup.V; id++) {
+        if (counts[id] != s->token_count[id]) {
             return id;
         }
     }

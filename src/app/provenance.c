@@ -40,12 +40,29 @@ static void append_metrics(lmd_text *text, const char *metrics)
     lmd_memory_free(copy);
 }
 
+static void append_positions(lmd_text *text, const lmd_selection *selection)
+{
+    switch (selection->which) {
+    case LMD_WHICH_ALL:
+        lmd_text_append_string(text, "positions all");
+        break;
+    case LMD_WHICH_LAST:
+        lmd_text_append_string(text, "positions last");
+        break;
+    case LMD_WHICH_EVERY:
+        lmd_text_append_format(text, "positions every %lld", (long long)selection->every);
+        break;
+    case LMD_WHICH_SAMPLE:
+        lmd_text_append_format(text, "positions sample %.17g", selection->share);
+        break;
+    }
+}
+
 static void append_observation(lmd_text *text, const lmd_inputs *inputs)
 {
     const lmd_selection *selection = &inputs->selection;
-    lmd_text_append_format(text, "positions %d %lld %.17g skip %lld folds %lld\n",
-                           (int)selection->which, (long long)selection->every,
-                           selection->share, (long long)selection->skip,
+    append_positions(text, selection);
+    lmd_text_append_format(text, " skip %lld folds %lld\n", (long long)selection->skip,
                            (long long)inputs->job->folds);
     for (int i = 0; i < inputs->L; i++) {
         lmd_text_append_format(text, "state %d\n", (int)inputs->states[i]);
@@ -89,8 +106,8 @@ static void append_kind(const lmd_inputs *inputs, const lmd_model_hashes *model,
     lmd_text_append_format(text, "tokenizer %s\n",
                            inputs->tokenizer != NULL ? lmd_token_sha256(inputs->tokenizer)
                                                      : "none");
-    lmd_text_append_format(text, "bos %d length %d long %d\n", policy->bos,
-                           policy->length, (int)policy->when_long);
+    lmd_text_append_format(text, "bos %d length %d long %s\n", policy->bos,
+                           policy->length, inputs->job->when_long);
     lmd_text_append_format(text, "seed %llu pack %d\n", (unsigned long long)policy->seed,
                            policy->pack_tokens);
     append_observation(text, inputs);

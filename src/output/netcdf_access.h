@@ -61,4 +61,10 @@ typedef struct lmd_netcdf_variable {
 lmd_status lmd_netcdf_inquire(int ncid, const char *path, int id,
                               lmd_netcdf_variable *variable);
 
+/* netcdf_place.c: "group=wiki, state=3, band=[4,8)", appended, of the value at these
+ * indices (n_dims of the variable). */
+void lmd_netcdf_append_place(int ncid, const char *path,
+                             const lmd_netcdf_variable *variable, const size_t *indices,
+                             lmd_text *out);
+
 #endif
