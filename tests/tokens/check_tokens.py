@@ -90,7 +90,7 @@ def llama2(options, work):
         config = {"tokenizer_class": "LlamaTokenizer", "legacy": legacy}
         name = f"llama2 LlamaTokenizer legacy={str(legacy).lower()}"
         folder = llama2_folder(work, model, name.replace(" ", "-"), config)
-        made = references.tokenizer_of_model(model, legacy)
+        made = references.tokenizer_of_model(model.read_bytes(), config)
         yield of_tokenizer(name, folder, made)
 
 
