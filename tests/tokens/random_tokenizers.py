@@ -18,10 +18,10 @@ from pathlib import Path
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ["RUST_BACKTRACE"] = "0"
 
-from check_tokens import references, train_unigram
-from token_fuzz import Fuzz
-from token_texts import sources
-from tokenizers import Tokenizer
+from check_tokens import references, train_unigram  # noqa: E402
+from token_fuzz import Fuzz  # noqa: E402
+from token_texts import sources  # noqa: E402
+from tokenizers import Tokenizer  # noqa: E402
 
 BEHAVIORS = ["Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous"]
 STRINGS = 40
@@ -100,21 +100,7 @@ class Maker:
         return {"type": "Sequence", "pretokenizers": parts}
 
     def added_tokens(self):
-        words = [
-            "<mask>",
-            "ab",
-            " ",
-            "  ",
-            "é",
-            "e\u0301",
-            "A",
-            "user",
-            "the",
-            "▁",
-            "1",
-            "ﬁ",
-            "字x",
-        ]
+        words = ["<mask>", "ab", " ", "  ", "é", "e\u0301", "A", "user", "the", "▁", "1", "ﬁ", "字x"]
         chosen = self.random.sample(words, self.random.randrange(5))
         tokens = [references.added(w, special=True, normalized=False) for w in SPECIALS[:2]]
         for word in chosen:
@@ -134,9 +120,7 @@ class Maker:
     def post_processor(self):
         kind = self.random.randrange(4)
         if kind < 2:
-            return [None, {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True}][
-                kind
-            ]
+            return [None, {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True}][kind]
         front = [{"SpecialToken": {"id": "<s>", "type_id": 0}}] if self.flag() else []
         text = {"Sequence": {"id": "A", "type_id": 0}}
         template = {
@@ -163,21 +147,25 @@ def encode(tokenizer, text):
     """None where tokenizers fails, as it does for characters that no model part takes."""
     try:
         return " ".join(map(str, tokenizer.encode(text).ids))
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 - a panic in Rust is no Exception
         if isinstance(error, KeyboardInterrupt):
             raise
         return None
 
 
 def usable_tokens(made):
-    """Without those that are empty when normalized: lmdepth refuses, tokenizers breaks."""
+    """Without those that are empty when normalized (lmdepth refuses, tokenizers breaks), and of
+    equal ones the first alone (tokenizers takes any: the order is a hash table's)."""
     normalizer = Tokenizer.from_str(json.dumps({**made, "added_tokens": []})).normalizer
-    tokens = made["added_tokens"]
-    return [
-        t
-        for t in tokens
-        if not (t["normalized"] and normalizer) or normalizer.normalize_str(t["content"])
-    ]
+    tokens, seen = [], {""}
+    for token in made["added_tokens"]:
+        pattern = token["content"]
+        if token["normalized"] and normalizer:
+            pattern = normalizer.normalize_str(pattern)
+        if pattern not in seen:
+            tokens.append(token)
+        seen.add(pattern)
+    return tokens
 
 
 def run_lmdepth(program, folder, texts):
@@ -204,10 +192,7 @@ def check(options, made, texts, folder):
         return -1
     wrong = [(t, ids, line) for (t, ids), line in zip(known, found, strict=True) if ids != line]
     for text, ids, line in wrong[:1]:
-        shown = {
-            **made,
-            "model": {k: v for k, v in made["model"].items() if k not in ("vocab", "merges")},
-        }
+        shown = {**made, "model": {k: v for k, v in made["model"].items() if k not in ("vocab", "merges")}}
         print(f"{json.dumps(shown)[:3000]}\n  {text!r}\n    reference {ids}\n    lmdepth   {line}")
     return len(wrong)
 
