@@ -62,7 +62,10 @@ def bfloats(*shape):
 
 
 def safetensors_seeds():
-    yield "f32", safetensors({"a": ("F32", floats(2, 3)), "b": ("F32", floats(4))}, {"format": "pt"})
+    yield (
+        "f32",
+        safetensors({"a": ("F32", floats(2, 3)), "b": ("F32", floats(4))}, {"format": "pt"}),
+    )
     yield "f16", safetensors({"a": ("F16", floats(2, 3).astype("<f2"))})
     yield "bf16", safetensors({"a.b": ("BF16", bfloats(3, 2, 1)), "c": ("BF16", bfloats())})
     ints = {
@@ -245,7 +248,12 @@ def pickle_seeds():
     storage = Storage("BFloat16", "1", 4)
     named = collections.OrderedDict(a=Tensor(storage, (2, 2), (2, 1)))
     named["p"] = Parameter(Tensor(storage, (4,), (1,)))
-    plain = {"n": None, "t": (True, (1, 2), (1, 2, 3)), "l": [1, 2.5, -(2**40), 2**70], "s": "x" * 300}
+    plain = {
+        "n": None,
+        "t": (True, (1, 2), (1, 2, 3)),
+        "l": [1, 2.5, -(2**40), 2**70],
+        "s": "x" * 300,
+    }
     loop = []
     loop.append({"self": loop})
     for protocol in (0, 1, 2, 3, 4, 5):
@@ -383,7 +391,10 @@ CONFIGS = {
     "biases": ({**LLAMA, "attention_bias": True, "mlp_bias": True}, GATED + BIASES + MORE_BIASES),
     "mistral": ({**LLAMA, "model_type": "mistral", "sliding_window": 2}, GATED),
     "qwen2": ({**LLAMA, "model_type": "qwen2", **WINDOWS}, GATED + BIASES),
-    "qwen3": ({**LLAMA, "model_type": "qwen3", "layer_types": ["full_attention"]}, GATED + HEAD_NORMS),
+    "qwen3": (
+        {**LLAMA, "model_type": "qwen3", "layer_types": ["full_attention"]},
+        GATED + HEAD_NORMS,
+    ),
     "gpt2": (
         {
             "model_type": "gpt2",
@@ -464,7 +475,10 @@ GGUF_MODELS = {
     "qwen2": ({**ATTENTION, **RMS, **HEADS}, GATED + BIASES + HEAD),
     "qwen3": ({**ATTENTION, **RMS, **HEADS}, GATED + HEAD_NORMS),
     "gpt2": ({**ATTENTION, **LAYER}, GPT2),
-    "gptneox": ({**ATTENTION, **LAYER, "rope.dimension_count": 2, "use_parallel_residual": True}, NEOX),
+    "gptneox": (
+        {**ATTENTION, **LAYER, "rope.dimension_count": 2, "use_parallel_residual": True},
+        NEOX,
+    ),
     "mamba": ({**SSM, **RMS}, MAMBA),
 }
 KINDS = {int: UINT32, float: FLOAT32, bool: BOOL}
@@ -561,7 +575,8 @@ def tokenizer_seeds():
     model = {"type": "BPE", "vocab": vocab, "merges": ["h e", "he l"], "byte_fallback": True}
     flags = ("single_word", "lstrip", "rstrip", "normalized", "special")
     added = [
-        {"id": 258 + i, "content": f"<{f}>", **{g: f == g for g in flags}} for i, f in enumerate(flags)
+        {"id": 258 + i, "content": f"<{f}>", **{g: f == g for g in flags}}
+        for i, f in enumerate(flags)
     ]
     base = {"version": "1.0", "added_tokens": [], "normalizer": None, "pre_tokenizer": None,
             "post_processor": None, "decoder": None, "model": model}  # fmt: skip
@@ -578,7 +593,10 @@ def tokenizer_seeds():
         "special_tokens": {"<special>": {"id": "<special>", "ids": [262], "tokens": ["<special>"]}},
     }
     yield "template", dumps(changed(base, {"added_tokens": added, "post_processor": template}))
-    both = {"type": "Sequence", "processors": [{"type": "ByteLevel", "trim_offsets": False}, template]}
+    both = {
+        "type": "Sequence",
+        "processors": [{"type": "ByteLevel", "trim_offsets": False}, template],
+    }
     yield "processors", dumps(changed(base, {"added_tokens": added, "post_processor": both}))
     pieces = [["<unk>", 0.0], ["\u2581", -2.0], ["a", -3.0], ["\u2581a", -1.5], ["<0x41>", -9.0]]
     unigram = {"type": "Unigram", "unk_id": 0, "vocab": pieces, "byte_fallback": False}
@@ -619,11 +637,21 @@ def sentencepiece(kind, pieces, trainer=b"", normalizer=b""):
 def sentencepiece_seeds():
     pieces = [("<unk>", 0, 2), ("<s>", 0, 3), ("</s>", 0, 3)]
     pieces += [(f"<0x{i:02X}>", 0, 6) for i in range(256)]
-    pieces += [("\u2581", -1, 1), ("a", -2, 1), ("b", -3, 1), ("ab", -4, 1), ("\u2581a", -5, 1), ("x", -6, 4)]
+    pieces += [
+        ("\u2581", -1, 1),
+        ("a", -2, 1),
+        ("b", -3, 1),
+        ("ab", -4, 1),
+        ("\u2581a", -5, 1),
+        ("x", -6, 4),
+    ]
     few = [p for p in pieces if p[2] != 6]
     for kind in (1, 2):
         yield f"bytes{kind}", sentencepiece(kind, pieces, field(35, 1))
-        yield f"few{kind}", sentencepiece(kind, few, field(40, 0) + field(41, 1), field(3, 0) + field(4, 1))
+        yield (
+            f"few{kind}",
+            sentencepiece(kind, few, field(40, 0) + field(41, 1), field(3, 0) + field(4, 1)),
+        )
         mapped = field(1, b"nmt_nfkc") + field(2, charsmap()) + field(5, 0)
         yield f"mapped{kind}", sentencepiece(kind, few, b"", mapped)
     kept = json.loads((DATA / "token" / "sentencepiece.json").read_text())
@@ -649,7 +677,16 @@ def gguf_vocabulary_seeds():
     yield "nopre", gguf(base)
     for pre in PRES:
         yield pre, gguf([*base, ("tokenizer.ggml.pre", STRING, pre)])
-    pieces = ["<unk>", "<s>", *(f"<0x{i:02X}>" for i in range(256)), "\u2581", "a", "\u2581a", "b", "ab"]
+    pieces = [
+        "<unk>",
+        "<s>",
+        *(f"<0x{i:02X}>" for i in range(256)),
+        "\u2581",
+        "a",
+        "\u2581a",
+        "b",
+        "ab",
+    ]
     scores = [-float(i) for i in range(len(pieces))]
     llama = [
         ("tokenizer.ggml.model", STRING, "llama"),
@@ -658,7 +695,10 @@ def gguf_vocabulary_seeds():
         ("tokenizer.ggml.token_type", ARRAY, (INT32, [2, 3, *[6] * 256, *[1] * 5])),
     ]
     yield "llama", gguf(llama)
-    more = [("tokenizer.ggml.add_space_prefix", BOOL, False), ("tokenizer.ggml.unknown_token_id", UINT32, 0)]
+    more = [
+        ("tokenizer.ggml.add_space_prefix", BOOL, False),
+        ("tokenizer.ggml.unknown_token_id", UINT32, 0),
+    ]
     yield "llama_more", gguf([*llama, *more])
 
 
@@ -666,7 +706,11 @@ def tokenizer_folder_seeds():
     """A byte for the kind, tokenizer_config.json, the tokenizer; merges.txt"""
     vocab = dumps({c: i for i, c in enumerate([*BYTES, "he", "hel", "<|endoftext|>"])})
     merges = b"#version: 0.2\nh e\nhe l\n"
-    config = {"tokenizer_class": "GPT2Tokenizer", "bos_token": "<|endoftext|>", "add_bos_token": True}
+    config = {
+        "tokenizer_class": "GPT2Tokenizer",
+        "bos_token": "<|endoftext|>",
+        "add_bos_token": True,
+    }
     decoder = {"258": {"content": "<|endoftext|>", "special": True, "normalized": False}}
     for i, extra in enumerate(({}, {"add_prefix_space": True}, {"added_tokens_decoder": decoder})):
         yield f"vocab{i}", b"\0" + dumps({**config, **extra}) + MARK + vocab + MARK + merges
@@ -748,7 +792,9 @@ def job_seeds():
     jobs += sorted((DATA / "reference").glob("*.yaml"))
     for i, path in enumerate(jobs):
         yield f"kept{i}", path.read_bytes()
-        sets = b"observe.metrics=bucket,onset\nprompts.length=128\nobserve.states=0-3, -1\nrun.seed=5"
+        sets = (
+            b"observe.metrics=bucket,onset\nprompts.length=128\nobserve.states=0-3, -1\nrun.seed=5"
+        )
         yield f"kept{i}set", path.read_bytes() + MARK + sets
     yield "flow", b"{model: {path: m}, corpus: [{path: '*.txt', group: g}], output: o.nc}"
     yield "anchors", b"model: &a {path: m}\ncorpus: [&b {path: x.jsonl}, *b]\noutput: !!str o\n"
