@@ -105,6 +105,7 @@ lint:
 # targets say that they are skipped.
 TOKENS_PYTHON ?= $(VENV)/bin/python
 TOKENS_STRINGS ?= 200000
+TOKENS_RANDOM ?= 2000
 TOKENS_TEXTS ?= $(BUILD)/token-texts
 TOKENS_MODEL ?= $(firstword $(wildcard $(BUILD)/models/*.gguf))
 tokens_skipped = echo "skipped: $(TOKENS_PYTHON) has no tokenizers, sentencepiece and gguf" \
@@ -112,12 +113,15 @@ tokens_skipped = echo "skipped: $(TOKENS_PYTHON) has no tokenizers, sentencepiec
 tokens_ready = "$(TOKENS_PYTHON)" -c "import tokenizers, sentencepiece, gguf" 2>/dev/null
 
 .PHONY: test-tokens time-tokens
-## test-tokens: every vocabulary over 16 MB of text and TOKENS_STRINGS=200000 random strings
+## test-tokens: every vocabulary over 16 MB of text and TOKENS_STRINGS=200000 random strings,
+## and TOKENS_RANDOM=2000 random tokenizer.json files
 test-tokens: $(BUILD)/lmdepth
 	@if $(tokens_ready); then tests/tokens/fetch_texts.sh "$(TOKENS_TEXTS)" && \
 	    "$(TOKENS_PYTHON)" tests/tokens/check_tokens.py --lmdepth $(BUILD)/lmdepth \
 	    --texts "$(TOKENS_TEXTS)" --shared "$(LMDEPTH_SHARED)" --strings $(TOKENS_STRINGS) \
-	    $(if $(TOKENS_MODEL),--model "$(TOKENS_MODEL)"); \
+	    $(if $(TOKENS_MODEL),--model "$(TOKENS_MODEL)") && \
+	    "$(TOKENS_PYTHON)" tests/tokens/random_tokenizers.py --lmdepth $(BUILD)/lmdepth \
+	    --texts "$(TOKENS_TEXTS)" --tokenizers $(TOKENS_RANDOM); \
 	else $(tokens_skipped); echo "tokens: 0 passed, 0 failed, 1 skipped"; fi
 
 $(BUILD)/tests/tokens/%: tests/tokens/%.c $(core_library) $(BUILD)/.deps

@@ -7,6 +7,7 @@
     strings.json    texts that tokenizers stumble over, and their ids in real vocabularies
     unigram.json    the same for a tiny Unigram model, its normalizers and Metaspace
     sentencepiece.json  tiny tokenizer.model files (hexadecimal), and SentencePiece's ids
+    gguf_splits.json  the ids of texts by a tiny GGUF vocabulary under each pre-tokenizer's name
     corpus.tsv      vocabulary, file, number of ids, sha256 of the ids (little-endian uint32)
 
 `--additions` prints src/token/unicode_additions.def's rows instead: the categories that
@@ -46,9 +47,57 @@ def split(regex):
     return pre.Split(Regex(regex), "isolated")
 
 
+DEEPSEEK_LETTERS = (
+    "A-Za-z\u00b5\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u01ba\u01bc-\u01bf\u01c4-\u0293\u0295-"
+    "\u02af\u0370-\u0373\u0376\u0377\u037b-\u037d\u037f\u0386\u0388-\u038a\u038c\u038e-\u03a1"
+    "\u03a3-\u03f5\u03f7-\u0481\u048a-\u052f\u0531-\u0556\u10a0-\u10c5\u13a0-\u13f5\u13f8-"
+    "\u13fd\u1c90-\u1cba\u1cbd-\u1cbf\u1d00-\u1d2b\u1d6b-\u1d77\u1d79-\u1d9a\u1e00-\u1f15"
+    "\u1f18-\u1f1d\u1f20-\u1f45\u1f48-\u1f4d\u1f50-\u1f57\u1f59\u1f5b\u1f5d\u1f5f-\u1f7d"
+    "\u1f80-\u1fb4\u1fb6-\u1fbc\u1fbe\u1fc2-\u1fc4\u1fc6-\u1fcc\u1fd0-\u1fd3\u1fd6-\u1fdb"
+    "\u1fe0-\u1fec\u1ff2-\u1ff4\u1ff6-\u1ffc\u2102\u2107\u210a-\u2113\u2115\u2119-\u211d"
+    "\u2124\u2126\u2128\u212a-\u212d\u212f-\u2134\u2139\u213c-\u213f\u2145-\u2149\u214e\u2183"
+    "\u2184\u2c00-\u2c7b\u2c7e-\u2ce4\u2ceb-\u2cee\u2cf2\u2cf3\ua640-\ua66d\ua680-\ua69b"
+    "\ua722-\ua76f\ua771-\ua787\ua78b-\ua78e\uab70-\uabbf\ufb00-\ufb06\ufb13-\ufb17\uff21-"
+    "\uff3a\uff41-\uff5a\U00010400-\U0001044f\U000104b0-\U000104d3\U000104d8-\U000104fb"
+    "\U00010c80-\U00010cb2\U00010cc0-\U00010cf2\U000118a0-\U000118df\U0001e900-\U0001e943"
+)
+DEEPSEEK_SIGNS = "!-/:-~\uff01-\uff0f\uff1a-\uff5e\u2018-\u201f\u3000-\u3002"
+DEEPSEEK_CJK = "[\u4e00-\u9fa5\u0800-\u4e00\uac00-\ud7ff]+"
+
 # As the tokenizer.json of the model after which each is named.
 CUTS = {
     "": (norm.NFC(), [byte_level(True)], False),
+    "default": (None, [byte_level(True)], False),
+    "refact": (None, [pre.Digits(True), byte_level(True)], False),
+    "mpt": (norm.NFC(), [byte_level(True)], False),
+    "olmo": (norm.NFC(), [byte_level(True)], False),
+    "dbrx": (None, [split(LLAMA3), byte_level(False)], False),
+    "command-r": (norm.NFC(), [pre.Digits(True), byte_level(True)], False),
+    "deepseek-llm": (
+        None,
+        [
+            split("[\r\n]"),
+            split(rf"\s?[{DEEPSEEK_LETTERS}]+"),
+            split(rf"\s?[{DEEPSEEK_SIGNS}]+"),
+            split(r"\s+$"),
+            split(DEEPSEEK_CJK),
+            pre.Digits(True),
+            byte_level(False),
+        ],
+        False,
+    ),
+    "deepseek-coder": (
+        None,
+        [
+            split("[\r\n]"),
+            split(r"\s?\p{L}+"),
+            split(r"\s?\p{P}+"),
+            split(DEEPSEEK_CJK),
+            pre.Digits(True),
+            byte_level(False),
+        ],
+        False,
+    ),
     "falcon": (
         None,
         [
@@ -93,6 +142,18 @@ STRINGS = [
 ]
 
 
+SPLIT_STRINGS = STRINGS + [
+    "ﬁve Ａ１２ ℂ Ωmega ÀÉ ǅ ᲐᲺ 𐐀𐑏 𞤀 ᏸ Ꭰ",
+    " ,. ？！ 、。 ‘’ “” ～ $+<=> ^`| ~",
+    "x\r\ny \n z  \n\n  w \t\t\n",
+    "漢字かな交じり文 한국어 텍스트 ไทย १२ 3.14159 0xFF 1e-9 ²³ ⅷ",
+    "DON'T Don't don't 'em y'all 'Tis we'Re I'Ve",
+    "trailing spaces   ",
+    "e\u0301e\u0301 A\u030a \u1100\u1161 no\u0308el",
+    "def f(x):\n\treturn x[1:]  # ok\n\n\nclass A: pass",
+]
+
+
 def metadata(path):
     reader = gguf.GGUFReader(path)
 
@@ -130,9 +191,10 @@ def tokenizer_of_llama(get):
     return made
 
 
-def tokenizer_of_model(path, legacy):
+def tokenizer_of_model(model_bytes, config):
     """Llama's tokenizer.model as transformers 4 reads it for the class LlamaTokenizer."""
-    model = sentencepiece.SentencePieceProcessor(model_proto=Path(path).read_bytes())
+    model = sentencepiece.SentencePieceProcessor(model_proto=model_bytes)
+    spaced = config.get("add_prefix_space", True)
     tokens = [model.id_to_piece(i) for i in range(model.vocab_size())]
     scores = [model.get_score(i) for i in range(len(tokens))]
     special = [model.is_control(i) or model.is_unknown(i) for i in range(len(tokens))]
@@ -142,10 +204,12 @@ def tokenizer_of_model(path, legacy):
     made = Tokenizer(
         models.BPE(vocab=vocab, merges=merges, byte_fallback=True, fuse_unk=True, unk_token=unknown)
     )
-    if legacy:
-        made.normalizer = norm.Sequence([norm.Prepend("\u2581"), norm.Replace(" ", "\u2581")])
+    if config.get("legacy", True):
+        front = [norm.Prepend("\u2581")] if spaced else []
+        made.normalizer = norm.Sequence([*front, norm.Replace(" ", "\u2581")])
     else:
-        made.pre_tokenizer = pre.Metaspace(prepend_scheme="first", split=False)
+        scheme = "first" if spaced else "never"
+        made.pre_tokenizer = pre.Metaspace(prepend_scheme=scheme, split=False)
     named = [token for token, is_special in zip(tokens, special, strict=True) if is_special]
     made.add_special_tokens([AddedToken(t, special=True, normalized=False) for t in named])
     return made
@@ -313,16 +377,13 @@ REGEXES = [
 ]
 
 
+BEHAVIORS = ["Removed", "MergedWithPrevious", "MergedWithNext", "Contiguous", "Isolated"]
+
+
 def variants():
     for regex in REGEXES:
         yield {"name": regex, "pre_tokenizer": sequence(split_stage(regex))}
-    for behavior in [
-        "Removed",
-        "MergedWithPrevious",
-        "MergedWithNext",
-        "Contiguous",
-        "Isolated",
-    ]:
+    for behavior in BEHAVIORS:
         for invert in (False, True):
             stage = split_stage(r"\p{P}|l", behavior, invert)
             yield {"name": f"{behavior} {invert}", "pre_tokenizer": sequence(stage)}
@@ -339,10 +400,13 @@ def variants():
             "name": f"Digits, ByteLevel {flag}",
             "pre_tokenizer": sequence(digits, cut),
         }
-    yield {
-        "name": "Punctuation",
-        "pre_tokenizer": sequence({"type": "Punctuation", "behavior": "Isolated"}),
-    }
+    for invert in (False, True):
+        stage = split_stage("l", "MergedWithNext", invert, "String")
+        yield {"name": f"String {invert}", "pre_tokenizer": sequence(stage)}
+    yield {"name": "trim_offsets", "pre_tokenizer": {**BYTES, "trim_offsets": False}}
+    for behavior in BEHAVIORS:
+        stage = {"type": "Punctuation", "behavior": behavior}
+        yield {"name": f"Punctuation {behavior}", "pre_tokenizer": sequence(stage)}
     yield {"name": "Whitespace", "pre_tokenizer": sequence({"type": "Whitespace"})}
     yield {
         "name": "WhitespaceSplit",
@@ -466,7 +530,24 @@ def make_sentencepiece(folder):
         made = sentencepiece.SentencePieceProcessor(model_proto=model)
         ids = [" ".join(map(str, made.encode(text))) for text in texts]
         models.append({"name": name, "bytes": model.hex(), "ids": ids})
-    write_json(folder / "sentencepiece.json", {"texts": texts, "models": models})
+    llama = make_llama_folders(bytes.fromhex(models[0]["bytes"]), texts)
+    rows = {"texts": texts, "models": models, "llama": llama}
+    write_json(folder / "sentencepiece.json", rows)
+
+
+def make_llama_folders(model, texts):
+    """The first model beside a tokenizer_config.json that names the class LlamaTokenizer."""
+    rows = []
+    texts = [*texts, "<s>a <s> b</s>  c", "  two  spaces  "]
+    for legacy in (None, True, False):
+        for spaced in (None, False):
+            config = {"tokenizer_class": "LlamaTokenizer", "bos_token": "<s>"}
+            config |= {} if legacy is None else {"legacy": legacy}
+            config |= {} if spaced is None else {"add_prefix_space": spaced}
+            made = tokenizer_of_model(model, config)
+            ids = [" ".join(map(str, ids_of(made, text))) for text in texts]
+            rows.append({"config": config, "ids": ids})
+    return {"texts": texts, "rows": rows}
 
 
 def unigram_variants():
@@ -475,15 +556,30 @@ def unigram_variants():
             stage = metaspace(prepend_scheme=scheme, split=cuts)
             yield {"name": f"{scheme} {cuts}", "pre_tokenizer": stage}
     yield {"name": "old Metaspace", "pre_tokenizer": {**metaspace(), "add_prefix_space": True}}
+    words = {"type": "WhitespaceSplit"}
+    for scheme in ("always", "first", "never"):
+        behind = {"type": "Sequence", "pretokenizers": [words, metaspace(prepend_scheme=scheme)]}
+        for name, normalizer in fronts().items():
+            yield {
+                "name": f"{name}, WhitespaceSplit, {scheme}",
+                "normalizer": normalizer,
+                "pre_tokenizer": behind,
+            }
+    yield {"name": "replacement", "pre_tokenizer": {**metaspace(), "replacement": "_"}}
     for kind in ("Lowercase", "StripAccents"):
         yield {"name": kind, "normalizer": {"type": kind}}
+    for left in (False, True):
+        for right in (False, True):
+            strip = {"type": "Strip", "strip_left": left, "strip_right": right}
+            yield {"name": f"Strip {left} {right}", "normalizer": strip}
+    yield {"name": "Prepend", "normalizer": {"type": "Prepend", "prepend": "in"}}
+    replace = {"type": "Replace", "pattern": {"Regex": "\\s*[lo]"}, "content": "b"}
+    yield {"name": "Replace", "normalizer": replace}
+    replace = {"type": "Replace", "pattern": {"String": "e\u0301"}, "content": ""}
+    yield {"name": "Replace String", "normalizer": replace}
     yield {
         "name": "NFD, StripAccents, Lowercase",
         "normalizer": chain({"type": "NFD"}, {"type": "StripAccents"}, {"type": "Lowercase"}),
-    }
-    yield {
-        "name": "Strip",
-        "normalizer": {"type": "Strip", "strip_left": False, "strip_right": True},
     }
     yield {
         "name": "Prepend, Replace",
@@ -500,6 +596,19 @@ def unigram_variants():
         "normalizer": {"type": "Precompiled", "precompiled_charsmap": mapping},
     }
     yield {"name": "byte_fallback", "model": {"byte_fallback": True}}
+
+
+def fronts():
+    """What normalizers may do to the beginning of a text."""
+    mapping = base64.b64encode(small_charsmap()).decode()
+    spaces = {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": "a "}
+    return {
+        "nothing": None,
+        "Precompiled": {"type": "Precompiled", "precompiled_charsmap": mapping},
+        "Strip": {"type": "Strip", "strip_left": True, "strip_right": False},
+        "Prepend": {"type": "Prepend", "prepend": "a b"},
+        "Replace": chain(spaces, {"type": "NFKD"}),
+    }
 
 
 def chain(*normalizers):
@@ -526,6 +635,23 @@ def make_unigram(folder):
         ids = [" ".join(map(str, ids_of(tokenizer, text))) for text in texts]
         rows.append({**variant, "ids": ids})
     write_json(folder / "unigram.json", {"base": base, "texts": texts, "variants": rows})
+
+
+# ---- names of pre-tokenizers in GGUF files ----
+
+
+def make_gguf_splits(folder):
+    """The tiny tokenizer of variants.json as a GGUF vocabulary, under each name."""
+    base = json.loads((folder / "variants.json").read_text())["base"]
+    rows = {}
+    for name, (normalizer, stages, ignore_merges) in CUTS.items():
+        made = Tokenizer.from_str(json.dumps({**base, "added_tokens": [], "pre_tokenizer": None}))
+        made.model.ignore_merges = ignore_merges
+        if normalizer:
+            made.normalizer = normalizer
+        made.pre_tokenizer = pre.Sequence(stages)
+        rows[name] = [" ".join(map(str, ids_of(made, text))) for text in SPLIT_STRINGS]
+    write_json(folder / "gguf_splits.json", {"texts": SPLIT_STRINGS, "ids": rows})
 
 
 # ---- real vocabularies ----
@@ -598,6 +724,7 @@ def main():
         return
     options.out.mkdir(parents=True, exist_ok=True)
     make_variants(options.out)
+    make_gguf_splits(options.out)
     make_unigram(options.out)
     make_sentencepiece(options.out)
     paths = {

@@ -90,7 +90,7 @@ def llama2(options, work):
         config = {"tokenizer_class": "LlamaTokenizer", "legacy": legacy}
         name = f"llama2 LlamaTokenizer legacy={str(legacy).lower()}"
         folder = llama2_folder(work, model, name.replace(" ", "-"), config)
-        made = references.tokenizer_of_model(model, legacy)
+        made = references.tokenizer_of_model(model.read_bytes(), config)
         yield of_tokenizer(name, folder, made)
 
 
@@ -176,9 +176,20 @@ def blocks(text, source):
         at += n
 
 
+def long_words(lines, source):
+    """Words of many thousand characters, of one alphabet each or natural text without spaces."""
+    sets = ["a", "ab", "7", "0123456789", "abcdefghijklmnopqrstuvwxyz", "字", "你好世界", "!?", " "]
+    yield from (letters * (20000 // len(letters)) for letters in sets)
+    yield from ("".join(source.choices(letters, k=20000)) for letters in sets)
+    for _ in range(6):
+        start = source.randrange(len(lines) - 2000)
+        yield "".join("".join(lines[start : start + 2000]).split())[:60000]
+
+
 def check(options, vocabulary, texts, lines, work):
     began = time.monotonic()
-    n_wrong, n_ids = compare(options, vocabulary, texts, work)
+    words = list(long_words(lines, random.Random(options.seed)))
+    n_wrong, n_ids = compare(options, vocabulary, texts + words, work)
     fuzz = Fuzz(f"{options.seed} {vocabulary.name}", lines, vocabulary.specials, vocabulary.pieces)
     done, n_wrong_strings = 0, 0
     while done < options.strings:
@@ -187,7 +198,7 @@ def check(options, vocabulary, texts, lines, work):
         n_wrong_strings += compare(options, vocabulary, strings, work)[0]
         done += n
     print(
-        f"{vocabulary.name}: {len(texts)} texts, {n_ids} ids, {n_wrong} differ; "
+        f"{vocabulary.name}: {len(texts) + len(words)} texts, {n_ids} ids, {n_wrong} differ; "
         f"{done} strings, {n_wrong_strings} differ ({time.monotonic() - began:.0f} s)",
         flush=True,
     )

@@ -59,6 +59,16 @@ static void put_lists(lmd_text *out, const gguf_case *values, uint64_t *n_keys)
     put_string(out, values->merge);
 }
 
+/* Version 3, no tensors, and the keys. */
+static void put_header(lmd_text *file, const lmd_text *keys, uint64_t n_keys)
+{
+    lmd_text_append_string(file, "GGUF");
+    put_number(file, 3, 4);
+    put_number(file, 0, 8);
+    put_number(file, n_keys, 8);
+    lmd_text_append(file, keys->bytes, keys->size);
+}
+
 static void write_gguf(const char *name, const gguf_case *values)
 {
     lmd_text keys = {0};
@@ -81,11 +91,7 @@ static void write_gguf(const char *name, const gguf_case *values)
         put_key(&keys, "tokenizer.ggml.add_bos_token", GGUF_BOOL, &n_keys);
         put_number(&keys, (uint64_t)values->adds_bos, 1);
     }
-    lmd_text_append_string(&file, "GGUF");
-    put_number(&file, 3, 4);
-    put_number(&file, 0, 8);
-    put_number(&file, n_keys, 8);
-    lmd_text_append(&file, keys.bytes, keys.size);
+    put_header(&file, &keys, n_keys);
     write_case_bytes(name, file.bytes, file.size);
     lmd_text_clear(&keys);
     lmd_text_clear(&file);
@@ -193,6 +199,109 @@ static void test_parts_of_one_file(void **state)
     expect_refusal(case_folder, LMD_INPUT, case_folder, "more than one");
 }
 
+/* ---- pre-tokenizers ---- */
+
+static void put_strings(lmd_text *out, const char *key, const json_t *list,
+                        uint64_t *n_keys)
+{
+    put_key(out, key, GGUF_ARRAY, n_keys);
+    put_array(out, GGUF_STRING, json_array_size(list));
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        put_string(out, json_string_value(json_array_get(list, i)));
+    }
+}
+
+/* {"piece": id, ...} as a list, {{"a", "b"}, ...} as lines. */
+static json_t *list_pieces(json_t *vocab)
+{
+    json_t *const list = json_array();
+    const char *piece = NULL;
+    json_t *id = NULL;
+    for (size_t i = 0; i < json_object_size(vocab); i++) {
+        json_array_append_new(list, json_string(""));
+    }
+    json_object_foreach(vocab, piece, id)
+    {
+        json_array_set_new(list, (size_t)json_integer_value(id), json_string(piece));
+    }
+    return list;
+}
+
+static json_t *list_merges(const json_t *merges)
+{
+    json_t *const list = json_array();
+    for (size_t i = 0; i < json_array_size(merges); i++) {
+        const json_t *const pair = json_array_get(merges, i);
+        json_array_append_new(
+            list, json_sprintf("%s %s", json_string_value(json_array_get(pair, 0)),
+                               json_string_value(json_array_get(pair, 1))));
+    }
+    return list;
+}
+
+/* The tiny tokenizer of variants.json; without the key when `pre` is empty. */
+static void write_tiny(const json_t *model, const char *pre)
+{
+    lmd_text keys = {0};
+    lmd_text file = {0};
+    uint64_t n_keys = 0;
+    json_t *const tokens = list_pieces(json_object_get(model, "vocab"));
+    json_t *const merges = list_merges(json_object_get(model, "merges"));
+    put_key(&keys, "tokenizer.ggml.model", GGUF_STRING, &n_keys);
+    put_string(&keys, "gpt2");
+    if (pre[0] != '\0') {
+        put_key(&keys, "tokenizer.ggml.pre", GGUF_STRING, &n_keys);
+        put_string(&keys, pre);
+    }
+    put_strings(&keys, "tokenizer.ggml.tokens", tokens, &n_keys);
+    put_strings(&keys, "tokenizer.ggml.merges", merges, &n_keys);
+    put_header(&file, &keys, n_keys);
+    write_case_bytes("v.gguf", file.bytes, file.size);
+    json_decref(tokens);
+    json_decref(merges);
+    lmd_text_clear(&keys);
+    lmd_text_clear(&file);
+}
+
+static void check_name(const json_t *texts, const char *pre, const json_t *expected)
+{
+    char path[CASE_PATH];
+    lmd_tokenizer *const tokenizer = open_tokenizer(case_path(path, "v.gguf"));
+    lmd_encoder *const encoder = lmd_token_new_encoder(tokenizer);
+    assert_int_equal(json_array_size(texts), json_array_size(expected));
+    for (size_t i = 0; i < json_array_size(texts); i++) {
+        const json_t *const text = json_array_get(texts, i);
+        expect_ids(encoder, pre, json_string_value(text), json_string_length(text),
+                   json_string_value(json_array_get(expected, i)));
+    }
+    lmd_token_free_encoder(encoder);
+    lmd_token_close(tokenizer);
+}
+
+/* Every name of gguf_splits.def cuts as the published tokenizer.json after which it is
+ * named; a vocabulary of few merges shows where. */
+static void test_pretokenizers_by_name(void **state)
+{
+    (void)state;
+    static const char *const names[] = {
+#define GGUF_SPLIT(pre, ...) pre,
+#include "gguf_splits.def"
+#undef GGUF_SPLIT
+    };
+    json_t *const base = load_json("tests/data/token/variants.json");
+    json_t *const splits = load_json("tests/data/token/gguf_splits.json");
+    const json_t *const model = json_object_get(json_object_get(base, "base"), "model");
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        write_tiny(model, names[i]);
+        check_name(json_object_get(splits, "texts"), names[i],
+                   json_object_get(json_object_get(splits, "ids"), names[i]));
+    }
+    assert_int_equal(sizeof names / sizeof *names,
+                     json_object_size(json_object_get(splits, "ids")));
+    json_decref(base);
+    json_decref(splits);
+}
+
 /* The digest is of the vocabulary alone. */
 static void test_digest(void **state)
 {
@@ -221,6 +330,7 @@ int main(void)
         IN_FOLDER(test_refusals_name_the_key),
         IN_FOLDER(test_two_files_are_no_choice),
         IN_FOLDER(test_parts_of_one_file),
+        IN_FOLDER(test_pretokenizers_by_name),
         IN_FOLDER(test_digest),
     };
 #undef IN_FOLDER
