@@ -91,6 +91,7 @@ fuzz-build: $(FUZZ_TARGETS:%=$(BUILD)/tests/fuzz/fuzz_%)
 
 ## fuzz: hostile bytes for every reader; FUZZ_SECONDS=600 each, FUZZ_TARGETS="gguf job"
 fuzz:
+	tools/install_packages.sh $(APT_BUILD) $(APT_LINT)
 	$(MAKE) BUILD=$(BUILD)/fuzz CC=clang OPTIMISE="-O1 -g -fno-omit-frame-pointer" WERROR= \
 	    SANITIZE="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined" \
 	    FUZZ_TARGETS="$(FUZZ_TARGETS)" fuzz-build
