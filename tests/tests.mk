@@ -18,7 +18,7 @@ $(BUILD)/tests/mpi/%: tests/mpi/%.c $(mpi_library) $(core_library) $(BUILD)/.dep
 	@mkdir -p $(@D); echo "  test $<"
 	$(Q)$(MPICC) $(CFLAGS_ALL) -Itests/mpi -o $@ $< $(mpi_library) $(core_library) $(PACKAGE_LIBS)
 
-.PHONY: test test-unit test-mpi test-command test-reference tests-build
+.PHONY: test test-unit test-mpi test-command test-reference test-conformance tests-build
 
 tests-build: $(BUILD)/lmdepth $(unit_tests) $(mpi_tests)
 
@@ -27,7 +27,7 @@ test:
 	tools/install_packages.sh $(APT_BUILD) $(APT_TEST)
 	$(MAKE) WERROR=1 tests-build $(VENV)/.made
 	tools/fetch_model.sh $(BUILD)/models
-	@status=0; for suite in unit mpi command reference; do \
+	@status=0; for suite in unit mpi command reference conformance; do \
 	    $(MAKE) --no-print-directory WERROR=1 test-$$suite || status=1; done; \
 	echo; cat $(BUILD)/test-*.closing; exit $$status
 
@@ -49,9 +49,18 @@ test-reference: $(BUILD)/lmdepth
 	@BUILD=$(BUILD) MPIRUN="$(MPIRUN)" PYTHON="$(VENV)/bin/python" $(MPI_ENV) \
 	    tests/run_suite.sh reference $(sort $(wildcard tests/reference/*.sh))
 
+## test-conformance: a tiny model of every family and variant against Hugging Face's numbers
+test-conformance: $(BUILD)/lmdepth
+	@BUILD=$(BUILD) $(MPI_ENV) "$(VENV)/bin/python" tests/conformance/run.py
+
+.PHONY: test-faults
+## test-faults: a hundred kills at random moments, with other ranks each time (10 minutes)
+test-faults: $(BUILD)/lmdepth
+	@BUILD=$(BUILD) MPIRUN="$(MPIRUN)" $(MPI_ENV) tests/faults/hundred.sh
+
 # ---- sanitizers: everything, in a build folder of its own ----
 
-.PHONY: asan lint
+.PHONY: asan
 ## asan: address and undefined-behaviour sanitizers; leak checks where MPI is not
 asan:
 	$(MAKE) BUILD=$(BUILD)/asan OPTIMISE="-O1 -g -fno-omit-frame-pointer" \
@@ -65,6 +74,29 @@ test-unit-only:
 test-mpi-only:
 	@BUILD=$(BUILD) MPIRUN="$(MPIRUN)" $(MPI_ENV) tests/run_suite.sh mpi $(mpi_tests)
 
+# ---- fuzzing: every reader, under libFuzzer, in a build folder of its own ----
+
+FUZZ_SECONDS ?= 600
+FUZZ_TARGETS ?= $(patsubst tests/fuzz/fuzz_%.c,%,$(filter-out %/fuzz_input.c,$(wildcard tests/fuzz/fuzz_*.c)))
+
+$(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/fuzz_input.o $(core_library)
+	@echo "  link $@"
+	$(Q)$(CC) $(SANITIZE) -fsanitize=fuzzer -pthread -o $@ $^ $(PACKAGE_LIBS)
+
+# Kept for the next link.
+.SECONDARY: $(FUZZ_TARGETS:%=$(BUILD)/tests/fuzz/fuzz_%.o) $(BUILD)/tests/fuzz/fuzz_input.o
+
+.PHONY: fuzz fuzz-build
+fuzz-build: $(FUZZ_TARGETS:%=$(BUILD)/tests/fuzz/fuzz_%)
+
+## fuzz: hostile bytes for every reader; FUZZ_SECONDS=600 each, FUZZ_TARGETS="gguf job"
+fuzz:
+	$(MAKE) BUILD=$(BUILD)/fuzz CC=clang OPTIMISE="-O1 -g -fno-omit-frame-pointer" WERROR= \
+	    SANITIZE="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined" \
+	    FUZZ_TARGETS="$(FUZZ_TARGETS)" fuzz-build
+	@BUILD=$(BUILD)/fuzz FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/run_fuzz.sh $(FUZZ_TARGETS)
+
+.PHONY: lint
 ## lint: layers, format, function length, cppcheck, shellcheck, ruff
 lint:
 	tools/install_packages.sh $(APT_LINT)

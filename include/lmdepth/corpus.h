@@ -133,11 +133,19 @@ lmd_preparer *lmd_preparer_new(const lmd_corpus *corpus, const lmd_tokenizer *to
                                const lmd_policy *policy, lmd_team *team);
 void lmd_preparer_free(lmd_preparer *preparer); /* accepts NULL */
 
+/* Chunks get this key, not 0, which stands for everything but the piece's bytes that a
+ * chunk depends on; one that is there with the same key and of the same piece is then not
+ * made again. */
+void lmd_preparer_set_key(lmd_preparer *preparer, uint64_t key);
+
 /* Tokenises and packs a piece and writes its chunk into `folder` (write, fsync, rename).
  * `limit` > 0: only its first so many sampled records. A bad record is counted by its
  * fate; a status means the disk (LMD_RESOURCE) or a bug. */
 lmd_status lmd_preparer_work(lmd_preparer *preparer, const lmd_text *piece, int64_t limit,
                              const char *folder);
+
+/* Was the last piece's chunk there already? */
+bool lmd_preparer_has_reused(const lmd_preparer *preparer);
 
 /* ---- the spool ---- */
 
@@ -157,6 +165,10 @@ lmd_status lmd_spool_collect(lmd_spool **out, const lmd_corpus *corpus,
 /* Removes the spool in a folder, and the folder if it holds nothing else. Files that are
  * not a spool's stay; a folder that is not there is no error. LMD_RESOURCE. */
 lmd_status lmd_spool_clear(const char *folder);
+
+/* Removes, before preparing, what is no chunk of this key: the index, chunks of another
+ * key, damaged ones, temporary files. No folder: nothing to do. */
+lmd_status lmd_spool_sweep(const char *folder, uint64_t key);
 
 /* The index as bytes (for other ranks and for the file LMD_SPOOL_INDEX) and back; bytes
  * are checked. `folder` is where the chunks lie. `fingerprint` is any text, compared by

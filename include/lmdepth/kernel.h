@@ -59,30 +59,49 @@ double lmd_kernel_measure_peak(lmd_kernel *kernel, double milliseconds);
 
 /* ---- matrices: only this room knows how weights are laid out for the products ---- */
 
+/* How packed weights are kept. Half floats widen inside the product, a part of a panel at
+ * a time, so a model takes no more memory than its file. */
+typedef enum lmd_matrix_type { LMD_F32, LMD_F16, LMD_BF16 } lmd_matrix_type;
+
 /* A weight matrix W (O, C) in memory of somebody else. */
 typedef struct lmd_matrix {
     int O, C;
-    float *packed; /* borrowed; fp32 in panels, of 32 rows */
+    lmd_matrix_type type;
+    void *packed; /* borrowed; panels of 32 rows */
 } lmd_matrix;
 
 /* Bytes of memory for (O, C), a multiple of 64. */
-size_t lmd_matrix_bytes(int O, int C);
+size_t lmd_matrix_bytes(int O, int C, lmd_matrix_type type);
 
 /* Binds a matrix to memory aligned to 64 bytes. `clear` zeroes the padding; by whoever
  * fills the memory, before the first put. */
-void lmd_matrix_bind(lmd_matrix *matrix, int O, int C, void *memory);
+void lmd_matrix_bind(lmd_matrix *matrix, int O, int C, lmd_matrix_type type,
+                     void *memory);
 void lmd_matrix_clear_padding(lmd_matrix *matrix);
 
-/* Packs row `row` of W; `in` is (C). */
+/* Packs row `row` of W; `in` is (C). Values that the type can't hold are rounded to
+ * nearest, ties to even: those of a file of that type never are. */
 void lmd_matrix_put_row(lmd_matrix *matrix, int row, const float *in);
+
+/* The same for n rows at a time, which is faster. Row i of `in` (n, C) becomes row
+ * first + rows[i] of W; `rows` NULL: first + i. `type` is that of `in`: LMD_F32, or the
+ * matrix's own, which is kept bit for bit. */
+void lmd_matrix_put_rows(lmd_matrix *matrix, int first, const int32_t *rows, int n,
+                         const void *in, lmd_matrix_type type);
+
+/* Packs channels [channel, channel + n_channels) of rows [first, first + n) of W; `in` is
+ * (n_channels, n), `type` as above: for files that keep the transpose. */
+void lmd_matrix_put_channels(lmd_matrix *matrix, int channel, int n_channels, int first,
+                             int n, const void *in, lmd_matrix_type type);
 
 /* Row `row` of W, as it was put, into out (C). */
 void lmd_matrix_get_row(const lmd_matrix *matrix, int row, float *out);
 
 /* ---- the steps of a forward pass; all run on the kernel's team ---- */
 
-/* out (T, O) = in (T, C) W^T + bias (O, or NULL). C is at most the kernel's max_C. */
-void lmd_kernel_linear(lmd_kernel *kernel, float *out, const float *in,
+/* out (T, O) = in (T, C) W^T + bias (O, or NULL); rows of `in` lie in_stride >= C floats
+ * apart, those of out are dense. C is at most the kernel's max_C. */
+void lmd_kernel_linear(lmd_kernel *kernel, float *out, const float *in, size_t in_stride,
                        const lmd_matrix *W, const float *bias, int T);
 
 /* out (T, C) = in / sqrt(mean(in^2) + eps) * weight (C). RMSNorm, Zhang and Sennrich
@@ -94,25 +113,109 @@ void lmd_kernel_rms_norm(lmd_kernel *kernel, float *out, const float *in,
 void lmd_kernel_rms_norm_row(float *out, const float *in, const float *weight, double eps,
                              int C);
 
-/* Rotary embedding, half-split pairs (i, i + D/2) as Hugging Face has them, in place on x
- * (T, H, D), rows `stride` floats apart. cosines, sines: (positions, D/2). place (T): the
- * position of each row in its prompt. Su et al. 2021. */
-void lmd_kernel_rotate(lmd_kernel *kernel, float *x, int stride, const float *cosines,
-                       const float *sines, const int32_t *place, int T, int H, int D);
+/* RMSNorm of each head on its own, in place on x (T, H, D), rows `stride` floats apart;
+ * weight (D). */
+void lmd_kernel_rms_norm_heads(lmd_kernel *kernel, float *x, size_t stride,
+                               const float *weight, double eps, int T, int H, int D);
+
+/* out (T, C) = (in - mean) / sqrt(variance + eps) * weight (C) + bias (C, or NULL), the
+ * variance biased. LayerNorm, Ba et al. 2016. Mean and variance in fp64, two passes. out
+ * may be in. */
+void lmd_kernel_layer_norm(lmd_kernel *kernel, float *out, const float *in,
+                           const float *weight, const float *bias, double eps, int T,
+                           int C);
+
+/* One row of it, on the calling thread. */
+void lmd_kernel_layer_norm_row(float *out, const float *in, const float *weight,
+                               const float *bias, double eps, int C);
+
+/* Rotary embedding of the first R of each head's D numbers, half-split pairs (i, i + R/2)
+ * as Hugging Face has them. Su et al. 2021. */
+typedef struct lmd_rotary {
+    const float *cosines, *sines; /* (positions, R / 2) borrowed */
+    const int32_t *place;         /* (T) borrowed: each row's position in its prompt */
+    int R;                        /* even, <= D */
+} lmd_rotary;
+
+/* In place on x (T, H, D), rows `stride` floats apart. */
+void lmd_kernel_rotate(lmd_kernel *kernel, float *x, size_t stride,
+                       const lmd_rotary *rotary, int T, int H, int D);
 
 /* Block-diagonal causal attention over a pack: prompt p is rows [starts[p], starts[p+1])
- * and sees only itself. q (T, H, D), k and v (T, K, D), out (T, H, D); head h reads
- * key/value head h / (H / K). A prompt's bits are those it has alone. */
-void lmd_kernel_attention(lmd_kernel *kernel, float *out, const float *q, const float *k,
-                          const float *v, const int32_t *starts, int n_prompts,
-                          const int heads[3] /* H, K, D */, float scale);
+ * and sees only itself; head h reads key/value head h / (H / K). */
+typedef struct lmd_attention {
+    const float *q;             /* (T, H, D), rows q_stride floats apart */
+    const float *k, *v;         /* (T, K, D), rows kv_stride floats apart */
+    size_t q_stride, kv_stride; /* floats */
+    int H, K, D;
+    int window;  /* keys that a query sees, its own included; 0: all before it too */
+    float scale; /* of q k^T */
+} lmd_attention;
 
-/* gate (T, F) = silu(gate) * up. */
-void lmd_kernel_silu_gate(lmd_kernel *kernel, float *gate, const float *up, int T, int F);
+/* out (T, H, D), dense. A prompt's bits are those it has alone. Memory and time of a
+ * prompt of n positions: n and n min(n, window). */
+void lmd_kernel_attention(lmd_kernel *kernel, float *out, const lmd_attention *attention,
+                          const int32_t *starts, int n_prompts);
+
+/* Activations. gelu: x Phi(x), by erf (Hendrycks and Gimpel 2016). gelu_tanh: its tanh
+ * form, 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))). silu: x / (1 + exp(-x)). */
+typedef enum lmd_activation {
+    LMD_SILU,
+    LMD_GELU,
+    LMD_GELU_TANH,
+    LMD_RELU
+} lmd_activation;
+
+/* x (T, C) = activation(x), in place. */
+void lmd_kernel_activate(lmd_kernel *kernel, float *x, lmd_activation activation, int T,
+                         int C);
+
+/* x (T, 2 F): its first half of each row = activation(first half) * second half. */
+void lmd_kernel_gate(lmd_kernel *kernel, float *x, lmd_activation activation, int T,
+                     int F);
 
 /* out (T, C) = a + b; out may be a or b. */
 void lmd_kernel_add(lmd_kernel *kernel, float *out, const float *a, const float *b, int T,
                     int C);
+
+/* ---- state-space steps (Mamba, Gu and Dao 2023, 2312.00752) ---- */
+
+/* Causal convolution over the positions of each prompt, channel by channel, then silu:
+ *     out[t, c] = silu(bias[c] + sum_j weight[j, c] in[t - width + 1 + j, c])
+ * where what is before the prompt's first position is 0. */
+typedef struct lmd_convolution {
+    const float *weight; /* (width, C) borrowed */
+    const float *bias;   /* (C) borrowed, or NULL */
+    int width, C;
+} lmd_convolution;
+
+/* out (T, C) dense; in (T, C), rows in_stride floats apart. out is not in. */
+void lmd_kernel_convolve(lmd_kernel *kernel, float *out, const float *in,
+                         size_t in_stride, const lmd_convolution *convolution,
+                         const int32_t *starts, int n_prompts);
+
+/* Most states of a channel. */
+enum { LMD_SCAN_STATES = 1024 };
+
+/* The selective scan, gated. For each prompt, channel c and state n, from h = 0:
+ *     s       = softplus(delta[t, c] + delta_bias[c])
+ *     h[n, c] = exp(s A[n, c]) h[n, c] + s B[t, n] x[t, c]
+ *     out[t, c] = (sum_n C[t, n] h[n, c] + skip[c] x[t, c]) * silu(gate[t, c]) */
+typedef struct lmd_selective_scan {
+    const float *A;                /* (n_states, width) borrowed: -exp(A_log)^T */
+    const float *skip;             /* (width) D of the paper */
+    const float *delta_bias;       /* (width) */
+    const float *x;                /* (T, width) dense */
+    const float *delta;            /* (T, width) dense, before bias and softplus */
+    const float *B, *C;            /* (T, n_states), rows bc_stride floats apart */
+    const float *gate;             /* (T, width), rows gate_stride floats apart */
+    size_t bc_stride, gate_stride; /* floats */
+    int width, n_states;
+} lmd_selective_scan;
+
+/* out (T, width), dense; may be x. A prompt's bits are those it has alone. */
+void lmd_kernel_scan(lmd_kernel *kernel, float *out, const lmd_selective_scan *scan,
+                     const int32_t *starts, int n_prompts);
 
 /* ---- decode: the fused lens kernel (design 6) ---- */
 

@@ -59,10 +59,11 @@ const char *lmd_model_describe(const lmd_model *model);
 /* What is unusual about it, a line each, appended (may be nothing). */
 void lmd_model_remarks(const lmd_model *model, lmd_text *out);
 
-/* Bytes of packed weights, a multiple of 64; the layout depends on the shape alone. */
+/* Bytes of packed weights, a multiple of 64; the layout depends on the config and on the
+ * types of the tensors alone. */
 size_t lmd_model_bytes(const lmd_model *model);
 
-/* Reads, widens and packs all weights into `memory` (lmd_model_bytes, 64-aligned, owned
+/* Reads and packs all weights into `memory` (lmd_model_bytes, 64-aligned, owned
  * by the caller, must outlive the model). order (V) is the token id of each row of the
  * unembedding, NULL for 0, 1, 2, ...: borrowed until close. */
 lmd_status lmd_model_load(lmd_model *model, const int32_t *order, void *memory);

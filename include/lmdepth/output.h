@@ -10,6 +10,7 @@
 #include <stdbool.h>             /* bool */
 #include <stdint.h>              /* int64_t */
 #include <stdio.h>               /* FILE */
+#include <lmdepth/base/hash.h>   /* LMD_SHA256_HEX */
 #include <lmdepth/base/status.h> /* lmd_status */
 #include <lmdepth/base/text.h>   /* lmd_text */
 #include <lmdepth/metric.h>      /* lmd_counters */
@@ -57,6 +58,41 @@ lmd_status lmd_output_compare(const char *a, const char *b, double rtol, bool *e
 /* A screen (or JSON) on a result file for `lmdepth show`: title, model, corpus, records
  * by fate, dimensions, positions, variables, provenance. */
 lmd_status lmd_output_show(const char *path, bool json, lmd_text *out);
+
+/* ---- snapshots: what is counted so far ---- */
+
+enum { LMD_SNAPSHOT_WORD = 32, LMD_SNAPSHOT_BASE = -1 };
+
+/* Work that went into counters. */
+typedef struct lmd_effort {
+    int64_t packs, tokens, positions;
+    double flops, seconds; /* seconds of ranks */
+} lmd_effort;
+
+/* Counters and the packs that are in them. */
+typedef struct lmd_snapshot {
+    char fingerprint[LMD_SHA256_HEX]; /* of the job */
+    int attempt;
+    int rank;        /* who has counted; LMD_SNAPSHOT_BASE: all up to the attempt */
+    int64_t n_packs; /* of the spool */
+    int64_t *done; /* (lmd_snapshot_words) 32 packs a word, lowest bit first: borrowed */
+    size_t n_values;
+    int64_t *values; /* (n_values) the flat counters: borrowed */
+    lmd_effort effort;
+    const char *story; /* lines on the attempts, for people: borrowed */
+} lmd_snapshot;
+
+size_t lmd_snapshot_words(int64_t n_packs);
+
+/* Writes it whole, compressed, with a checksum (file.h: temporary name, fsync, rename).
+ * LMD_RESOURCE when it can't; an older file of that name is untouched then. */
+lmd_status lmd_snapshot_write(const char *path, const lmd_snapshot *snapshot);
+
+/* Adds the file's values and packs to those of `snapshot`, whose fingerprint, n_packs,
+ * n_values and arrays are the caller's and must fit; sets attempt, rank and effort, and
+ * appends its story to `story`. LMD_INPUT, with the path, for what is damaged, of another
+ * job, or holds a pack that is in `done` already; nothing is added then. */
+lmd_status lmd_snapshot_add(const char *path, lmd_snapshot *snapshot, lmd_text *story);
 
 /* Is it a file that `show` should hand here (HDF5 or NetCDF magic)? */
 bool lmd_output_is_result(const char *path);

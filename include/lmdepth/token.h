@@ -76,7 +76,8 @@ void lmd_token_free_encoder(lmd_encoder *encoder); /* accepts NULL */
  * character for which the vocabulary has no piece, no bytes and no unknown token is left
  * out, as Hugging Face does, with a warning once. LMD_INPUT only for ill-formed UTF-8 and
  * for such a character when an unknown token is named but is not in the vocabulary;
- * LMD_RESOURCE when a regular expression runs out of memory. */
+ * LMD_RESOURCE when a regular expression runs out of memory or of patience; LMD_INPUT
+ * when a normalizer blows a text up. */
 lmd_status lmd_token_encode(lmd_encoder *encoder, const char *text, size_t n_bytes,
                             lmd_ids *out, int64_t *n_specials);
 

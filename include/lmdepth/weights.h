@@ -74,6 +74,10 @@ const lmd_tensor *lmd_weights_find(const lmd_weights *weights, const char *name)
 lmd_status lmd_weights_read_rows(const lmd_weights *weights, const lmd_tensor *tensor,
                                  int64_t first, int64_t n, float *out);
 
+/* The same as stored, for tensors of type F16 or BF16 only. */
+lmd_status lmd_weights_read_halves(const lmd_weights *weights, const lmd_tensor *tensor,
+                                   int64_t first, int64_t n, uint16_t *out);
+
 /* All n_rows * row_length values of an I64 or I32 tensor (token ids of a reference).
  * Another type: LMD_INPUT with name and type. Safe from several threads. */
 lmd_status lmd_weights_read_int64(const lmd_weights *weights, const lmd_tensor *tensor,

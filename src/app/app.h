@@ -118,18 +118,98 @@ typedef struct lmd_prepared {
 lmd_status lmd_prepare_hash(lmd_session *session, const lmd_inputs *inputs,
                             char (*hashes)[LMD_SHA256_HEX]);
 
-/* Collective. Fills `prepared`, reusing the spool in `folder` when its fingerprint fits.
- */
+/* Collective. Fills `prepared`, reusing the spool in `folder` when its fingerprint fits,
+ * else those of its chunks that do. `hashes` (files) when they are known already, NULL
+ * when not. LMD_STOPPED, with the reason, when it had to end early. */
 lmd_status lmd_prepare(lmd_session *session, const lmd_inputs *inputs, lmd_team *team,
-                       const char *folder, lmd_prepared *prepared);
+                       const char *folder, char (*hashes)[LMD_SHA256_HEX],
+                       lmd_prepared *prepared);
 void lmd_prepared_clear(lmd_prepared *prepared);
+
+/* ---- stop.c: reasons to end early ---- */
+
+/* From now on SIGUSR1, SIGTERM and SIGINT ask for an early end; a second TERM or INT ends
+ * the process at once. max_seconds from now, 0: no limit. */
+void lmd_stop_watch(double max_seconds);
+
+/* When that was, by lmd_team_clock. */
+double lmd_stop_begin(void);
+
+bool lmd_stop_is_signalled(void);
+
+/* Would work of so many seconds go beyond the limit? */
+bool lmd_stop_is_late(double needed);
+
+/* Of this rank's stop, for people. */
+const char *lmd_stop_reason(void);
+
+/* ---- snapshots.c: what is counted so far, on disk and back ---- */
+
+#define LMD_STORE_IDENTITY "identity"
+#define LMD_STORE_LOCK "lock"
+
+typedef struct lmd_store lmd_store;
+
+typedef struct lmd_store_setup {
+    const char *folder;      /* the work folder, which is there */
+    const char *fingerprint; /* of the job */
+    const char *identity;    /* the lines it is the hash of */
+    int64_t n_packs;         /* of the spool */
+    int threads;
+    const char *command_line;
+} lmd_store_setup;
+
+/* Are there snapshots in the folder? */
+bool lmd_store_has_snapshots(const char *folder);
+
+/* Removes them. */
+lmd_status lmd_store_clear(const char *folder);
+
+/* LMD_USAGE, with the first line that differs, when the folder holds snapshots of a job
+ * that is another one than `identity` says. */
+lmd_status lmd_store_check_identity(const char *folder, const char *identity);
+
+/* Collective. Begins an attempt: sums what earlier ones have left into a base. Snapshots
+ * that are damaged or foreign are named in a warning and ignored. The counters are
+ * scratch, and zero afterwards. To be closed in any case. */
+lmd_status lmd_store_open(lmd_store **out, lmd_session *session,
+                          const lmd_store_setup *setup, lmd_counters *counters);
+void lmd_store_close(lmd_store *store); /* accepts NULL */
+
+/* Has an earlier attempt counted this pack? */
+bool lmd_store_is_done(const lmd_store *store, int64_t pack);
+
+/* This rank has counted it. */
+void lmd_store_mark(lmd_store *store, int64_t pack);
+
+/* Saves this rank's counters and packs, in place of what it has saved before. */
+lmd_status lmd_store_save(lmd_store *store, lmd_counters *counters,
+                          const lmd_effort *effort);
+
+/* Root, at the end: adds what earlier attempts have counted to the sum of this one. */
+lmd_status lmd_store_add_base(lmd_store *store, lmd_counters *counters);
+
+/* Collective, at the end: from now on the store's packs are those of all ranks. */
+void lmd_store_join(lmd_store *store);
+
+/* Root, after join and add_base, when the result can't be written: the whole sum, as the
+ * beginning of the next attempt. `effort` is this attempt's, of all ranks. */
+lmd_status lmd_store_save_all(lmd_store *store, lmd_counters *counters,
+                              const lmd_effort *effort);
+
+int lmd_store_attempt(const lmd_store *store); /* from 1 */
+const lmd_effort *lmd_store_before(const lmd_store *store);
+const char *lmd_store_story(const lmd_store *store); /* root: lines on earlier attempts */
+const char *lmd_store_line(const lmd_store *store);  /* on this one */
 
 /* ---- compute.c: spool to counters ---- */
 
 typedef struct lmd_computed {
     lmd_counters *counters;              /* reduced at the root */
+    lmd_store *store;                    /* owned */
     int32_t *order, *places, *band_rows; /* owned: the unembedding's rows by band */
-    int64_t positions, tokens, packs;    /* of all ranks */
+    int64_t positions;                   /* of all ranks and attempts */
+    int64_t tokens, packs;               /* of all ranks, in this attempt */
     double seconds;                      /* first pack to the last rank's end */
     double load_seconds, reduce_seconds;
     double flops; /* of all ranks */
@@ -142,10 +222,18 @@ typedef struct lmd_part {
     int part, parts; /* 0 of 1: the whole job */
 } lmd_part;
 
-/* Collective. */
+typedef struct lmd_compute_options {
+    lmd_part part;
+    double snapshot_seconds; /* between two snapshots of a rank */
+    lmd_store_setup store;   /* but for n_packs */
+} lmd_compute_options;
+
+/* Collective. Goes on from the snapshots in the work folder. LMD_STOPPED, with the reason
+ * and what is done, when it had to end early and every rank has saved its work; another
+ * status when something failed, the work saved where that was possible. */
 lmd_status lmd_compute(lmd_session *session, lmd_inputs *inputs,
-                       const lmd_prepared *prepared, lmd_kernel *kernel, lmd_part part,
-                       lmd_computed *computed);
+                       const lmd_prepared *prepared, lmd_kernel *kernel,
+                       const lmd_compute_options *options, lmd_computed *computed);
 void lmd_computed_clear(lmd_computed *computed);
 
 /* The counters' setup of a job. `prepared` gives groups and bands. */
@@ -175,12 +263,15 @@ typedef struct lmd_model_hashes {
 
 /* A line for each file of the corpus, with all that decides how it is read, appended. */
 void lmd_provenance_append_corpus(const lmd_inputs *inputs,
-                                  char (*file_hashes)[LMD_SHA256_HEX], lmd_text *text);
+                                  char (*file_hashes)[LMD_SHA256_HEX], bool has_names,
+                                  lmd_text *text);
 
-/* Hash of all that determines the result. Caller frees. */
-char *lmd_provenance_fingerprint(const lmd_inputs *inputs, const lmd_model_hashes *model,
-                                 char (*file_hashes)[LMD_SHA256_HEX],
-                                 const char *arithmetic, lmd_part part);
+/* All that determines the result, a line each; and its hash. has_names: names of files
+ * behind a tab, for people; the hash is of the lines without. Caller frees both. */
+char *lmd_provenance_identity(const lmd_inputs *inputs, const lmd_model_hashes *model,
+                              char (*file_hashes)[LMD_SHA256_HEX], const char *arithmetic,
+                              lmd_part part, bool has_names);
+char *lmd_provenance_fingerprint(const char *identity);
 
 typedef struct lmd_provenance {
     const lmd_inputs *inputs;
@@ -219,6 +310,28 @@ typedef struct lmd_memory_plan {
 
 /* `n_groups` as far as known. */
 lmd_memory_plan lmd_plan_memory(const lmd_inputs *inputs, int threads, int n_groups);
+
+/* ---- estimate.c ---- */
+
+/* Floating point operations of a mean token. */
+typedef struct lmd_estimate {
+    double forward, lens;
+} lmd_estimate;
+
+lmd_estimate lmd_estimate_work(const lmd_inputs *inputs, double prompt_tokens);
+
+/* Tokens a second to expect of a peak (GFLOP/s). */
+double lmd_estimate_speed(const lmd_estimate *estimate, double peak);
+
+/* The lines `work` and `time` for people. */
+void lmd_estimate_append(const lmd_estimate *estimate, double peak, int processors,
+                         double tokens, lmd_text *out);
+
+/* ---- limits.c ---- */
+
+/* LMD_RESOURCE, with the sum, when the plan does not fit the process, its control group
+ * or the node, of whose ranks each needs it. */
+lmd_status lmd_limits_check(const lmd_memory_plan *plan, int node_ranks);
 
 /* ---- the subcommands: argv[0] is the command's name; the exit code is returned ---- */
 

@@ -3,6 +3,9 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
+
+#include <lmdepth/base/lock.h>
 
 #include "app.h"
 
@@ -51,13 +54,28 @@ static lmd_status print_counts(const lmd_inputs *inputs, const lmd_spool *spool)
     return LMD_OK;
 }
 
+/* Root. */
+static lmd_status lock_folder(lmd_lock **lock, const char *work)
+{
+    LMD_TRY(lmd_file_make_folders(work));
+    char *path = lmd_file_join(work, LMD_STORE_LOCK);
+    const lmd_status status = lmd_lock_take(lock, path);
+    lmd_memory_free(path);
+    return status;
+}
+
 /* Collective. */
 static lmd_status count_prepared(lmd_session *session, const lmd_inputs *inputs,
                                  int threads, const char *work)
 {
     lmd_team *team = lmd_team_new(threads);
-    lmd_prepared prepared;
-    lmd_status status = lmd_prepare(session, inputs, team, work, &prepared);
+    lmd_prepared prepared = {0};
+    lmd_lock *lock = NULL;
+    lmd_status status = lmd_parallel_is_root(session) ? lock_folder(&lock, work) : LMD_OK;
+    status = lmd_parallel_agree(session, status);
+    if (status == LMD_OK) {
+        status = lmd_prepare(session, inputs, team, work, NULL, &prepared);
+    }
     if (status == LMD_OK) {
         if (lmd_parallel_is_root(session)) {
             status = print_counts(inputs, prepared.spool);
@@ -65,6 +83,10 @@ static lmd_status count_prepared(lmd_session *session, const lmd_inputs *inputs,
             status = status == LMD_OK ? removed : status;
         }
         status = lmd_parallel_agree(session, status);
+    }
+    if (lock != NULL) {
+        lmd_lock_release(lock);
+        (void)rmdir(work);
     }
     lmd_prepared_clear(&prepared);
     lmd_team_free(team);
@@ -103,8 +125,11 @@ int lmd_command_count(int argc, char **argv)
         return LMD_OK;
     }
     lmd_session *session = lmd_parallel_start(&argc, &argv);
+    lmd_stop_watch(0);
     const lmd_status status = count_job(session, &arguments);
-    if (status != LMD_OK && lmd_parallel_is_root(session)) {
+    if (status == LMD_STOPPED) {
+        lmd_log_say("%s", lmd_status_message());
+    } else if (status != LMD_OK && lmd_parallel_is_root(session)) {
         lmd_log_error("%s", lmd_status_message());
     }
     lmd_parallel_end(session);

@@ -5,9 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <lmdepth/base/hash.h>
+#include <lmdepth/base/lock.h>
 #include <lmdepth/kernel.h>
 
 #include "app.h"
@@ -16,15 +18,32 @@ typedef struct lmd_run_arguments {
     lmd_job_arguments job;
     bool is_fresh, keeps_work, only_prepares;
     lmd_part part;
+    double max_seconds; /* 0: no limit */
+    double snapshot_seconds;
 } lmd_run_arguments;
 
 /* ---- command line ---- */
 
-enum { OPTION_FRESH = 512, OPTION_KEEP_WORK, OPTION_PREPARE_ONLY, OPTION_PART };
+enum {
+    OPTION_FRESH = 512,
+    OPTION_KEEP_WORK,
+    OPTION_PREPARE_ONLY,
+    OPTION_PART,
+    OPTION_MAX_TIME,
+    OPTION_SNAPSHOT_EVERY
+};
+
+enum { SNAPSHOT_SECONDS = 600 };
 
 static const struct argp_option options[] = {
     {"fresh", OPTION_FRESH, NULL, 0,
-     "Replace a file that is already at the output's place", 0},
+     "Start over: replace a file that is already at the output's place, throw away the "
+     "snapshots of an unfinished run",
+     0},
+    {"max-time", OPTION_MAX_TIME, "TIME", 0,
+     "Stop in time with a snapshot and exit code 75: 03:50:00, 2-12:00:00, 90m, 45s", 0},
+    {"snapshot-every", OPTION_SNAPSHOT_EVERY, "TIME", 0,
+     "Time between two snapshots of a rank [10m]", 0},
     {"keep-work", OPTION_KEEP_WORK, NULL, 0, "Keep the work folder after success", 0},
     {"prepare-only", OPTION_PREPARE_ONLY, NULL, 0,
      "Stop after the spool and the frequencies; the next run uses them", 0},
@@ -52,6 +71,16 @@ static void set_part(struct argp_state *state, const char *text, lmd_part *part)
     *part = (lmd_part){.part = (int)k, .parts = (int)n};
 }
 
+static void set_time(struct argp_state *state, const char *option, const char *text,
+                     double *seconds)
+{
+    if (!lmd_text_to_seconds(text, seconds)) {
+        argp_error(state,
+                   "%s wants a time such as 03:50:00, 2-12:00:00, 90m or 45s, not '%s'",
+                   option, text);
+    }
+}
+
 static error_t parse_option(int key, char *text, struct argp_state *state)
 {
     lmd_run_arguments *arguments = state->input;
@@ -70,6 +99,12 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
         break;
     case OPTION_PART:
         set_part(state, text, &arguments->part);
+        break;
+    case OPTION_MAX_TIME:
+        set_time(state, "--max-time", text, &arguments->max_seconds);
+        break;
+    case OPTION_SNAPSHOT_EVERY:
+        set_time(state, "--snapshot-every", text, &arguments->snapshot_seconds);
         break;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -99,12 +134,15 @@ typedef struct lmd_run {
     lmd_team *team;
     lmd_kernel *kernel;
     int threads;
-    char *work; /* folder */
+    char *work;       /* folder of the spool */
+    char *unfinished; /* folder of the snapshots: that one, or a part's own in it */
     lmd_model_hashes model_hashes;
+    char (*corpus_hashes)[LMD_SHA256_HEX]; /* (files) owned; NULL: not known yet */
     bool is_complete_already;
+    lmd_lock *lock, *spool_lock; /* of the root */
     lmd_prepared prepared;
     lmd_computed computed;
-    char *fingerprint;
+    char *identity, *fingerprint;
 } lmd_run;
 
 static char *join_words(int argc, char **argv)
@@ -208,29 +246,163 @@ static lmd_status judge_existing(lmd_run *run, const char *fingerprint)
     return LMD_OK;
 }
 
+/* Collective. The corpus's files are hashed once, and only when it is needed before they
+ * are read anyway. */
+static lmd_status hash_corpus(lmd_run *run)
+{
+    if (run->corpus_hashes == NULL) {
+        const size_t files = (size_t)lmd_corpus_files(run->inputs.corpus);
+        run->corpus_hashes = lmd_memory_new(files, sizeof *run->corpus_hashes);
+        return lmd_prepare_hash(run->session, &run->inputs, run->corpus_hashes);
+    }
+    return LMD_OK;
+}
+
+static char *new_identity(const lmd_run *run, char (*hashes)[LMD_SHA256_HEX],
+                          bool has_names)
+{
+    return lmd_provenance_identity(&run->inputs, &run->model_hashes, hashes,
+                                   lmd_kernel_arithmetic(run->kernel),
+                                   run->arguments->part, has_names);
+}
+
 /* Collective. Looks at what is at the output's place before any work is done. */
 static lmd_status check_existing(lmd_run *run)
 {
     lmd_session *session = run->session;
-    const lmd_inputs *inputs = &run->inputs;
-    const bool exists = lmd_file_exists(inputs->job->output);
+    const bool exists = lmd_file_exists(run->inputs.job->output);
     if (lmd_parallel_max_int64(session, exists) == 0 || run->arguments->is_fresh) {
         return LMD_OK;
     }
-    const size_t files = (size_t)lmd_corpus_files(inputs->corpus);
-    char(*hashes)[LMD_SHA256_HEX] = lmd_memory_new(files, sizeof *hashes);
-    lmd_status status = lmd_prepare_hash(session, inputs, hashes);
-    if (status == LMD_OK && lmd_parallel_is_root(session)) {
-        char *fingerprint = lmd_provenance_fingerprint(inputs, &run->model_hashes, hashes,
-                                                       lmd_kernel_arithmetic(run->kernel),
-                                                       run->arguments->part);
+    LMD_TRY(hash_corpus(run));
+    lmd_status status = LMD_OK;
+    if (lmd_parallel_is_root(session)) {
+        char *identity = new_identity(run, run->corpus_hashes, false);
+        char *fingerprint = lmd_provenance_fingerprint(identity);
         status = judge_existing(run, fingerprint);
         lmd_memory_free(fingerprint);
+        lmd_memory_free(identity);
     }
-    lmd_memory_free(hashes);
     LMD_TRY(lmd_parallel_agree(session, status));
     run->is_complete_already =
         lmd_parallel_max_int64(session, run->is_complete_already) != 0;
+    return LMD_OK;
+}
+
+/* ---- the work folder ---- */
+
+/* Parts of a job may share the spool, but not the snapshots. */
+static void name_folders(lmd_run *run)
+{
+    const lmd_part part = run->arguments->part;
+    lmd_text path = {0};
+    if (run->arguments->job.work != NULL) {
+        lmd_text_append_string(&path, run->arguments->job.work);
+    } else {
+        lmd_text_append_format(&path, "%s.work", run->inputs.job->output);
+    }
+    run->work = lmd_memory_copy_text(path.bytes);
+    if (part.parts > 1) {
+        lmd_text_append_format(&path, "/part.%d.%d", part.part, part.parts);
+    }
+    run->unfinished = lmd_memory_copy_text(path.bytes);
+    lmd_text_clear(&path);
+}
+
+/* Root. */
+static lmd_status take_lock(lmd_lock **lock, const char *folder)
+{
+    char *path = lmd_file_join(folder, LMD_STORE_LOCK);
+    const lmd_status status = lmd_lock_take(lock, path);
+    lmd_memory_free(path);
+    return status;
+}
+
+/* Root: nobody else works on this job from here on. */
+static lmd_status lock_job(lmd_run *run)
+{
+    LMD_TRY(lmd_file_make_folders(run->unfinished));
+    return take_lock(&run->lock, run->unfinished);
+}
+
+/* Root: one part prepares, the others wait for it. */
+static lmd_status lock_spool(lmd_run *run)
+{
+    const struct timespec pause = {.tv_sec = 1};
+    bool has_said = false;
+    lmd_status status;
+    if (strcmp(run->work, run->unfinished) == 0) {
+        return LMD_OK;
+    }
+    while ((status = take_lock(&run->spool_lock, run->work)) == LMD_USAGE) {
+        if (lmd_stop_is_signalled() || lmd_stop_is_late(0)) {
+            return lmd_status_set(LMD_STOPPED, "stopped early: %s", lmd_stop_reason());
+        }
+        if (!has_said) {
+            lmd_log_say("waiting until another part has prepared: %s",
+                        lmd_status_message());
+            has_said = true;
+        }
+        (void)nanosleep(&pause, NULL);
+    }
+    return status;
+}
+
+/* Root: --fresh. */
+static lmd_status throw_away(lmd_run *run)
+{
+    const char *output = run->inputs.job->output;
+    if (lmd_file_exists(output)) {
+        lmd_log_say("--fresh: %s will be replaced", output);
+    }
+    if (lmd_store_has_snapshots(run->unfinished)) {
+        lmd_log_say("--fresh: the unfinished work in %s is thrown away", run->unfinished);
+    }
+    return lmd_store_clear(run->unfinished);
+}
+
+/* Collective. Unfinished work of another job is refused before anything is touched. */
+static lmd_status check_unfinished(lmd_run *run)
+{
+    lmd_session *session = run->session;
+    const bool is_root = lmd_parallel_is_root(session);
+    const bool has_some = is_root && lmd_store_has_snapshots(run->unfinished);
+    if (lmd_parallel_max_int64(session, has_some) == 0) {
+        return LMD_OK;
+    }
+    LMD_TRY(hash_corpus(run));
+    lmd_status status = LMD_OK;
+    if (is_root) {
+        char *identity = new_identity(run, run->corpus_hashes, true);
+        status = lmd_store_check_identity(run->unfinished, identity);
+        lmd_memory_free(identity);
+    }
+    return lmd_parallel_agree(session, status);
+}
+
+/* Collective. */
+static lmd_status enter_work(lmd_run *run)
+{
+    const bool is_root = lmd_parallel_is_root(run->session);
+    name_folders(run);
+    lmd_status status = is_root ? lock_job(run) : LMD_OK;
+    if (status == LMD_OK && is_root && run->arguments->is_fresh) {
+        status = throw_away(run);
+    }
+    LMD_TRY(lmd_parallel_agree(run->session, status));
+    return check_unfinished(run);
+}
+
+/* Collective. */
+static lmd_status prepare(lmd_run *run)
+{
+    lmd_session *session = run->session;
+    const lmd_status status = lmd_parallel_is_root(session) ? lock_spool(run) : LMD_OK;
+    LMD_TRY(lmd_parallel_agree(session, status));
+    LMD_TRY(lmd_prepare(session, &run->inputs, run->team, run->work, run->corpus_hashes,
+                        &run->prepared));
+    lmd_lock_release(run->spool_lock);
+    run->spool_lock = NULL;
     return LMD_OK;
 }
 
@@ -244,6 +416,15 @@ static void say_plan(lmd_run *run)
         lmd_log_say("%s", line);
     }
     lmd_text_clear(&plan);
+}
+
+/* Collective. Before any work: with one group, as far as is known. */
+static lmd_status check_memory(lmd_run *run)
+{
+    const lmd_memory_plan plan = lmd_plan_memory(&run->inputs, run->threads, 1);
+    const lmd_status status =
+        lmd_limits_check(&plan, lmd_parallel_node_ranks(run->session));
+    return lmd_parallel_agree(run->session, status);
 }
 
 static void say_prepared(const lmd_run *run)
@@ -336,22 +517,73 @@ static bool keeps_work(const lmd_run_arguments *arguments)
            (arguments->part.parts > 1 && arguments->job.work != NULL);
 }
 
+/* Root: the result can't be written, so the sum is kept for the next try. */
+static void keep_sum(const lmd_run *run)
+{
+    const lmd_computed *computed = &run->computed;
+    const lmd_effort effort = {
+        .packs = computed->packs,
+        .tokens = computed->tokens,
+        .positions = computed->positions - lmd_store_before(computed->store)->positions,
+        .flops = computed->flops,
+        .seconds = computed->seconds * lmd_parallel_ranks(run->session)};
+    char *why = lmd_memory_copy_text(lmd_status_message());
+    if (lmd_store_save_all(computed->store, computed->counters, &effort) == LMD_OK) {
+        lmd_log_say("all that was counted is saved in %s: the same command writes the "
+                    "result when it can",
+                    run->unfinished);
+    } else {
+        lmd_log_warn("%s: the last snapshots stay", lmd_status_message());
+    }
+    lmd_status_set(LMD_RESOURCE, "%s", why);
+    lmd_memory_free(why);
+}
+
+/* Root. Nobody else must have finished this job meanwhile. */
+static lmd_status finish_files(lmd_run *run)
+{
+    if (lmd_lock_is_lost(run->lock)) {
+        return lmd_status_set(LMD_FAILED,
+                              "%s: another run has taken over while this one stood still",
+                              run->work);
+    }
+    const lmd_status status = write_result(run);
+    if (status != LMD_OK) {
+        keep_sum(run);
+        return status;
+    }
+    LMD_TRY(lmd_store_clear(run->unfinished));
+    return keeps_work(run->arguments) ? LMD_OK : lmd_spool_clear(run->work);
+}
+
 /* Collective. */
 static lmd_status finish(lmd_run *run)
 {
-    lmd_status status = LMD_OK;
-    run->fingerprint = lmd_provenance_fingerprint(
-        &run->inputs, &run->model_hashes, run->prepared.file_hashes,
-        lmd_kernel_arithmetic(run->kernel), run->arguments->part);
-    if (lmd_parallel_is_root(run->session)) {
-        status = write_result(run);
-        if (status == LMD_OK && !keeps_work(run->arguments)) {
-            status = lmd_spool_clear(run->work);
-        }
-    }
+    const lmd_status status =
+        lmd_parallel_is_root(run->session) ? finish_files(run) : LMD_OK;
     LMD_TRY(lmd_parallel_agree(run->session, status));
     say_end(run);
     return LMD_OK;
+}
+
+/* Collective. */
+static lmd_status compute(lmd_run *run)
+{
+    char *identity = new_identity(run, run->prepared.file_hashes, false);
+    run->fingerprint = lmd_provenance_fingerprint(identity);
+    lmd_memory_free(identity);
+    run->identity = new_identity(run, run->prepared.file_hashes, true);
+    const lmd_compute_options compute_options = {
+        .part = run->arguments->part,
+        .snapshot_seconds = run->arguments->snapshot_seconds,
+        .store = {.folder = run->unfinished,
+                  .fingerprint = run->fingerprint,
+                  .identity = run->identity,
+                  .threads = run->threads,
+                  .command_line = run->command_line},
+    };
+    return lmd_compute(run->session, &run->inputs, &run->prepared, run->kernel,
+                       &compute_options, &run->computed);
 }
 
 /* Collective. */
@@ -369,24 +601,17 @@ static lmd_status run_job(lmd_run *run)
     if (run->is_complete_already) {
         return LMD_OK;
     }
-    run->work =
-        arguments->job.work != NULL ? lmd_memory_copy_text(arguments->job.work) : NULL;
-    if (run->work == NULL) {
-        lmd_text work = {0};
-        lmd_text_append_format(&work, "%s.work", run->inputs.job->output);
-        run->work = lmd_memory_copy_text(lmd_text_string(&work));
-        lmd_text_clear(&work);
-    }
+    LMD_TRY(enter_work(run));
     say_plan(run);
-    LMD_TRY(lmd_prepare(session, &run->inputs, run->team, run->work, &run->prepared));
+    LMD_TRY(check_memory(run));
+    LMD_TRY(prepare(run));
     say_prepared(run);
     if (arguments->only_prepares) {
         lmd_log_say("prepared in %s; the same command without --prepare-only goes on",
                     run->work);
         return LMD_OK;
     }
-    LMD_TRY(lmd_compute(session, &run->inputs, &run->prepared, run->kernel,
-                        arguments->part, &run->computed));
+    LMD_TRY(compute(run));
     return finish(run);
 }
 
@@ -399,6 +624,15 @@ static void clear_run(lmd_run *run)
         lmd_team_free(run->team);
     }
     lmd_inputs_clear(&run->inputs);
+    lmd_lock_release(run->spool_lock);
+    lmd_lock_release(run->lock);
+    if (run->lock != NULL) { // folders stay when there is anything in them
+        (void)rmdir(run->unfinished);
+        (void)rmdir(run->work);
+    }
+    lmd_memory_free(run->unfinished);
+    lmd_memory_free(run->corpus_hashes);
+    lmd_memory_free(run->identity);
     lmd_memory_free(run->work);
     lmd_memory_free(run->fingerprint);
     lmd_memory_free(run->command_line);
@@ -406,7 +640,8 @@ static void clear_run(lmd_run *run)
 
 int lmd_command_run(int argc, char **argv)
 {
-    lmd_run_arguments arguments = {.part = {.part = 0, .parts = 1}};
+    lmd_run_arguments arguments = {.part = {.part = 0, .parts = 1},
+                                   .snapshot_seconds = SNAPSHOT_SECONDS};
     // Before the parser, which moves options to the front.
     char *command_line = join_words(argc, argv);
     int code;
@@ -418,8 +653,11 @@ int lmd_command_run(int argc, char **argv)
     lmd_log_set_quiet(arguments.job.is_quiet);
     lmd_run run = {.arguments = &arguments, .command_line = command_line};
     run.session = lmd_parallel_start(&argc, &argv);
+    lmd_stop_watch(arguments.max_seconds);
     const lmd_status status = run_job(&run);
-    if (status != LMD_OK && lmd_parallel_is_root(run.session)) {
+    if (status == LMD_STOPPED) {
+        lmd_log_say("%s", lmd_status_message());
+    } else if (status != LMD_OK && lmd_parallel_is_root(run.session)) {
         lmd_log_error("%s", lmd_status_message());
     }
     clear_run(&run);

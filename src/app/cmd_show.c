@@ -53,48 +53,108 @@ static const struct argp argp = {
 
 /* ---- model ---- */
 
+/* What is unusual, a line each: of the model, and of the two together. */
+static void collect_remarks(const lmd_model *model, const lmd_tokenizer *tokenizer,
+                            lmd_text *out)
+{
+    lmd_model_remarks(model, out);
+    const int V = lmd_model_get_shape(model)->V;
+    const int n_ids = tokenizer != NULL ? lmd_token_vocab(tokenizer) : V;
+    if (n_ids < V) {
+        lmd_text_append_format(out,
+                               "%d rows of the vocabulary have no token (padding): a "
+                               "lens can still choose them\n",
+                               V - n_ids);
+    }
+    if (n_ids > V) {
+        lmd_text_append_format(out, "%d ids of the tokenizer have no row in the model\n",
+                               n_ids - V);
+    }
+}
+
+static void print_sizes(const lmd_model_shape *shape)
+{
+    printf("family      %s, %d blocks, width %d", shape->family, shape->N, shape->d);
+    printf(shape->F > 0 ? ", MLP %d\n" : "\n", shape->F);
+    if (shape->H > 0) {
+        printf("attention   %d heads of %d, %d key/value heads\n", shape->H, shape->D,
+               shape->K);
+    }
+    printf("vocabulary  %d rows, unembedding %s\n", shape->V,
+           shape->is_tied ? "tied to the embedding" : "of its own");
+    printf(shape->context > 0 ? "context     %d tokens\n" : "context     no limit\n",
+           shape->context);
+}
+
+static void print_remarks(const lmd_model *model, const lmd_tokenizer *tokenizer)
+{
+    lmd_text remarks = {0};
+    collect_remarks(model, tokenizer, &remarks);
+    const char *at = lmd_text_string(&remarks);
+    for (const char *title = "remarks"; *at; title = "") {
+        const size_t length = strcspn(at, "\n");
+        printf("%-11s %.*s\n", title, (int)length, at);
+        at += length + (at[length] == '\n');
+    }
+    lmd_text_clear(&remarks);
+}
+
 static void print_model(const lmd_model *model, const lmd_tokenizer *tokenizer)
 {
     const lmd_model_shape *shape = lmd_model_get_shape(model);
     printf("model       %s\n", lmd_model_weights_path(model));
-    printf("family      %s, %d blocks, width %d, MLP %d\n", shape->family, shape->N,
-           shape->d, shape->F);
-    printf("attention   %d heads of %d, %d key/value heads\n", shape->H, shape->D,
-           shape->K);
-    printf("vocabulary  %d rows, unembedding %s\n", shape->V,
-           shape->is_tied ? "tied to the embedding" : "of its own");
-    printf("context     %d tokens\n", shape->context);
-    printf("parameters  %.1f M, stored as %s\n", (double)shape->parameters / 1e6,
-           lmd_model_describe(model));
-    printf("memory      %.0f MB of packed weights a node\n",
-           (double)lmd_model_bytes(model) / 1e6);
+    print_sizes(shape);
+    const double parameters = (double)shape->parameters;
+    printf("parameters  %.*f M, stored as %s\n", parameters < 1e6 ? 4 : 1,
+           parameters / 1e6, lmd_model_describe(model));
+    lmd_text bytes = {0};
+    lmd_text_append_size(&bytes, (double)lmd_model_bytes(model));
+    printf("memory      %s of packed weights a node\n", lmd_text_string(&bytes));
+    lmd_text_clear(&bytes);
     if (tokenizer != NULL) {
-        printf("tokenizer   %s; BOS %d, %s by default\n", lmd_token_describe(tokenizer),
+        printf("tokenizer   %s\n            %s; BOS %d, %s by default\n",
+               lmd_token_path(tokenizer), lmd_token_describe(tokenizer),
                lmd_token_bos(tokenizer),
                lmd_token_adds_bos(tokenizer) ? "added" : "not added");
     } else {
         printf("tokenizer   none: %s\n", lmd_status_message());
     }
+    print_remarks(model, tokenizer);
+}
+
+/* An array of the lines. */
+static json_t *pack_remarks(const lmd_model *model, const lmd_tokenizer *tokenizer)
+{
     lmd_text remarks = {0};
-    lmd_model_remarks(model, &remarks);
-    fputs(lmd_text_string(&remarks), stdout);
+    json_t *array = json_array();
+    collect_remarks(model, tokenizer, &remarks);
+    for (const char *at = lmd_text_string(&remarks); *at;) {
+        const size_t length = strcspn(at, "\n");
+        json_array_append_new(array, json_stringn(at, length));
+        at += length + (at[length] == '\n');
+    }
     lmd_text_clear(&remarks);
+    return array;
 }
 
 static void print_model_json(const lmd_model *model, const lmd_tokenizer *tokenizer)
 {
     const lmd_model_shape *shape = lmd_model_get_shape(model);
     json_t *root = json_pack(
-        "{s:s, s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:b, s:I, s:I, s:s, s:i, "
-        "s:b}",
+        "{s:s, s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:b, s:I, s:I, s:s, "
+        "s:i, s:b, s:s?, s:s?, s:i, s:o}",
         "kind", "model", "path", lmd_model_weights_path(model), "family", shape->family,
         "blocks", shape->N, "width", shape->d, "heads", shape->H, "key_value_heads",
-        shape->K, "head_size", shape->D, "vocabulary", shape->V, "context",
-        shape->context, "is_tied", shape->is_tied, "parameters",
+        shape->K, "head_size", shape->D, "mlp_width", shape->F, "vocabulary", shape->V,
+        "context", shape->context, "is_tied", shape->is_tied, "parameters",
         (json_int_t)shape->parameters, "packed_bytes", (json_int_t)lmd_model_bytes(model),
         "stored_as", lmd_model_describe(model), "bos",
         tokenizer != NULL ? lmd_token_bos(tokenizer) : shape->bos, "adds_bos",
-        tokenizer != NULL && lmd_token_adds_bos(tokenizer));
+        tokenizer != NULL && lmd_token_adds_bos(tokenizer), "tokenizer",
+        tokenizer != NULL ? lmd_token_path(tokenizer) : NULL, "tokenizer_kind",
+        tokenizer != NULL ? lmd_token_describe(tokenizer) : NULL, "tokenizer_ids",
+        tokenizer != NULL ? lmd_token_vocab(tokenizer) : 0, "remarks",
+        pack_remarks(model, tokenizer));
     char *text = json_dumps(root, JSON_INDENT(2));
     puts(text);
     free(text);

@@ -252,7 +252,7 @@ static lmd_status verify_logits(lmd_verification *verification)
         const size_t row =
             (size_t)shape->N * (size_t)reference->T + (size_t)reference->rows[r];
         lmd_model_final_norm(verification->model, verification->states + row * d, normed);
-        lmd_kernel_linear(verification->kernel, mine, normed,
+        lmd_kernel_linear(verification->kernel, mine, normed, d,
                           lmd_model_unembedding(verification->model), NULL, 1);
         status = lmd_weights_read_rows(reference->file, reference->logits, r, 1, theirs);
         const double error = row_error(mine, theirs, shape->V);

@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "app.h"
 
@@ -27,23 +26,17 @@ lmd_metric_setup lmd_compute_setup(const lmd_inputs *inputs, const lmd_prepared 
     };
 }
 
-/* Do the counters of all ranks of the node fit its memory? What they need is known only
- * now that the groups are. */
-static lmd_status check_memory(const lmd_session *session, const lmd_metric_setup *setup)
+/* Does it all fit, now that the number of groups is known? */
+static lmd_status check_memory(const lmd_session *session, const lmd_inputs *inputs,
+                               int threads, const lmd_metric_setup *setup)
 {
     size_t bytes;
     LMD_TRY(lmd_counters_bytes(setup, &bytes));
-    const double all = (double)bytes * lmd_parallel_node_ranks(session);
-    const double memory = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
-    if (all > memory) {
-        return lmd_status_set(
-            LMD_RESOURCE,
-            "the counters need %.1f GB a rank (%d groups, %d folds), more "
-            "than this node has for its ranks: ask for fewer groups, folds "
-            "or metrics",
-            (double)bytes / 1e9, setup->groups, setup->folds);
-    }
-    return LMD_OK;
+    const lmd_memory_plan plan = lmd_plan_memory(inputs, threads, setup->groups);
+    const lmd_status status = lmd_limits_check(&plan, lmd_parallel_node_ranks(session));
+    return status == LMD_OK ? LMD_OK
+                            : lmd_status_within(status, "%d groups, %d folds",
+                                                setup->groups, setup->folds);
 }
 
 static void order_rows(const lmd_frequency *frequency, lmd_computed *computed)
@@ -104,7 +97,8 @@ typedef struct lmd_work {
     double tokens;
 } lmd_work;
 
-static lmd_work plan_work(const lmd_spool *spool, lmd_part part, int ranks)
+static lmd_work plan_work(const lmd_spool *spool, const lmd_store *store, lmd_part part,
+                          int ranks)
 {
     const int64_t all = lmd_spool_packs(spool);
     lmd_work work = {0};
@@ -112,7 +106,8 @@ static lmd_work plan_work(const lmd_spool *spool, lmd_part part, int ranks)
     work.bounds = lmd_memory_new((size_t)all + 1, sizeof *work.bounds);
     double *costs = lmd_memory_new((size_t)all, sizeof *costs);
     for (int64_t p = 0; p < all; p++) {
-        if (lmd_spool_pack_chunk(spool, p) % part.parts == part.part) {
+        if (lmd_spool_pack_chunk(spool, p) % part.parts == part.part &&
+            !lmd_store_is_done(store, p)) {
             costs[work.n_packs] = lmd_spool_pack_tokens(spool, p);
             work.tokens += costs[work.n_packs];
             work.packs[work.n_packs++] = p;
@@ -131,66 +126,179 @@ static void clear_work(lmd_work *work)
 
 /* ---- the loop ---- */
 
+/* What one rank's loop over its packs needs. */
+typedef struct lmd_loop {
+    lmd_session *session;
+    const lmd_prepared *prepared;
+    lmd_engine *engine;
+    const lmd_work *work;
+    lmd_queue *queue;
+    lmd_store *store;
+    lmd_counters *counters;
+    lmd_pack_room *room;
+    lmd_progress progress;
+    double peak;
+    double start;
+    double next_save, save_seconds; /* when; how long the last one took */
+    double snapshot_seconds;        /* between two */
+    double slowest;                 /* seconds of a pack */
+    int64_t packs, saved_packs;     /* done, and of these saved */
+    lmd_status status;              /* this rank's first failure */
+    char *message;                  /* owned: its text, or why it asked to stop */
+} lmd_loop;
+
 /* Root: packs given away to all ranks; speed as the root's own, times the ranks. */
-static void show_progress(lmd_session *session, lmd_progress *progress,
-                          const lmd_engine *engine, const lmd_work *work,
-                          const lmd_queue *queue, double peak, double start)
+static void show_progress(lmd_loop *loop)
 {
-    if (!lmd_parallel_is_root(session)) {
+    if (!lmd_parallel_is_root(loop->session)) {
         return;
     }
-    const lmd_engine_report report = lmd_engine_get_report(engine);
-    const double seconds = lmd_team_clock() - start;
-    const int ranks = lmd_parallel_ranks(session);
-    lmd_progress_show(progress, (double)work->bounds[lmd_queue_given(queue)],
-                      (double)work->n_packs, (double)report.tokens * ranks / seconds,
-                      report.flops * ranks / seconds / (peak * 1e9));
+    const lmd_engine_report report = lmd_engine_get_report(loop->engine);
+    const double seconds = lmd_team_clock() - loop->start;
+    const int ranks = lmd_parallel_ranks(loop->session);
+    lmd_progress_show(
+        &loop->progress, (double)loop->work->bounds[lmd_queue_given(loop->queue)],
+        (double)loop->work->n_packs, (double)report.tokens * ranks / seconds,
+        report.flops * ranks / seconds / (loop->peak * 1e9));
 }
 
-static lmd_status run_ticket(const lmd_spool *spool, const lmd_work *work, int64_t ticket,
-                             lmd_engine *engine, lmd_pack_room *room)
+/* Asks all ranks to stop after the packs in hand. The first reason is kept. */
+static void stop_loop(lmd_loop *loop, lmd_status status, const char *why)
 {
-    for (int64_t i = work->bounds[ticket]; i < work->bounds[ticket + 1]; i++) {
-        const lmd_pack *pack;
-        LMD_TRY(lmd_spool_read_pack(spool, work->packs[i], room, &pack));
-        lmd_engine_run(engine, pack);
+    if (loop->message == NULL) {
+        loop->status = status;
+        loop->message = lmd_memory_copy_text(why);
+        lmd_queue_stop(loop->queue);
     }
+}
+
+static void tick_loop(void *context)
+{
+    lmd_loop *loop = context;
+    lmd_queue_tick(loop->queue);
+    if (lmd_stop_is_signalled()) {
+        stop_loop(loop, LMD_STOPPED, lmd_stop_reason());
+    }
+}
+
+/* Saves what is not saved yet. */
+static lmd_status save(lmd_loop *loop)
+{
+    if (loop->packs == loop->saved_packs) {
+        return LMD_OK;
+    }
+    const double start = lmd_team_clock();
+    const lmd_engine_report report = lmd_engine_get_report(loop->engine);
+    const lmd_effort effort = {report.packs, report.tokens, report.positions,
+                               report.flops, start - loop->start};
+    LMD_TRY(lmd_store_save(loop->store, loop->counters, &effort));
+    loop->saved_packs = loop->packs;
+    loop->save_seconds = lmd_team_clock() - start;
     return LMD_OK;
 }
 
-/* Collective. A pack that can't be read ends all ranks at once: its work can't be done.
- */
-static void run_packs(lmd_session *session, const lmd_prepared *prepared,
-                      lmd_kernel *kernel, lmd_engine *engine, const lmd_work *work,
-                      lmd_computed *computed)
+/* After a pack: time to save, or to stop? However short the limit, every attempt does a
+ * pack. */
+static void look_at_clock(lmd_loop *loop)
 {
-    lmd_team *team = lmd_kernel_team(kernel);
-    lmd_pack_room *room = lmd_pack_new_room();
-    lmd_progress progress;
-    lmd_progress_start(&progress, "packs");
-    lmd_queue *queue = lmd_queue_new(session, work->n_tickets);
-    lmd_team_set_tick(team, lmd_queue_tick, queue, 2.0);
-
-    const double start = lmd_team_clock();
-    for (int64_t ticket; (ticket = lmd_queue_next(queue)) >= 0;) {
-        const lmd_status status = run_ticket(prepared->spool, work, ticket, engine, room);
-        if (status != LMD_OK) {
-            lmd_log_fatal((int)status,
-                          "%s; without its work folder the run prepares anew",
-                          lmd_status_message());
+    if (lmd_team_clock() >= loop->next_save) {
+        if (save(loop) != LMD_OK) {
+            stop_loop(loop, LMD_RESOURCE, lmd_status_message());
         }
-        show_progress(session, &progress, engine, work, queue, computed->peak, start);
+        loop->next_save = lmd_team_clock() + loop->snapshot_seconds;
     }
-    const double mine = lmd_team_clock() - start;
-    lmd_team_set_tick(team, NULL, NULL, 0.0);
-    lmd_queue_free(queue);
-    lmd_progress_end(&progress);
-    lmd_pack_free_room(room);
+    if (lmd_stop_is_late(loop->slowest + 2 * loop->save_seconds)) {
+        stop_loop(loop, LMD_STOPPED, lmd_stop_reason());
+    }
+}
 
-    computed->seconds = lmd_parallel_max_real(session, lmd_team_clock() - start);
+static lmd_status run_pack(lmd_loop *loop, int64_t number)
+{
+    const double start = lmd_team_clock();
+    const lmd_pack *pack;
+    LMD_TRY(lmd_spool_read_pack(loop->prepared->spool, number, loop->room, &pack));
+    lmd_engine_run(loop->engine, pack);
+    lmd_store_mark(loop->store, number);
+    loop->packs++;
+    const double seconds = lmd_team_clock() - start;
+    loop->slowest = seconds > loop->slowest ? seconds : loop->slowest;
+    return LMD_OK;
+}
+
+static void run_ticket(lmd_loop *loop, int64_t ticket)
+{
+    const int64_t end = loop->work->bounds[ticket + 1];
+    for (int64_t i = loop->work->bounds[ticket]; i < end; i++) {
+        tick_loop(loop);
+        if (lmd_queue_is_stopped(loop->queue)) {
+            return;
+        }
+        if (run_pack(loop, loop->work->packs[i]) != LMD_OK) {
+            stop_loop(loop, LMD_INPUT, lmd_status_message());
+            return;
+        }
+        look_at_clock(loop);
+        show_progress(loop);
+    }
+}
+
+/* Collective. All packs, or as far as the ranks come before one of them must stop. */
+static void run_packs(lmd_loop *loop, lmd_team *team, lmd_computed *computed)
+{
+    lmd_session *session = loop->session;
     const double ranks = lmd_parallel_ranks(session);
+    const double turn = (1.0 + lmd_parallel_rank(session)) / ranks;
+    loop->room = lmd_pack_new_room();
+    lmd_progress_start(&loop->progress, "packs");
+    loop->queue = lmd_queue_new(session, loop->work->n_tickets);
+    lmd_team_set_tick(team, tick_loop, loop, 2.0);
+
+    loop->start = lmd_team_clock();
+    // In turns, so that the file system does not get all ranks' files at once.
+    loop->next_save = loop->start + turn * loop->snapshot_seconds;
+    for (int64_t ticket; (ticket = lmd_queue_next(loop->queue)) >= 0;) {
+        run_ticket(loop, ticket);
+    }
+    const double mine = lmd_team_clock() - loop->start;
+    lmd_team_set_tick(team, NULL, NULL, 0.0);
+    lmd_queue_free(loop->queue);
+    lmd_progress_end(&loop->progress);
+    lmd_pack_free_room(loop->room);
+
+    computed->seconds = lmd_parallel_max_real(session, lmd_team_clock() - loop->start);
     computed->wait_seconds =
         computed->seconds - lmd_parallel_sum_real(session, mine) / ranks;
+}
+
+/* Collective. After the loop: all done, or every rank saves what it has and all know why
+ * not. */
+static lmd_status settle(lmd_loop *loop)
+{
+    lmd_session *session = loop->session;
+    int64_t packs = loop->packs;
+    lmd_parallel_sum_int64(session, &packs, 1);
+    lmd_status status = loop->message != NULL
+                            ? lmd_status_set(loop->status, "%s", loop->message)
+                            : LMD_OK;
+    status = lmd_parallel_agree(session, status);
+    const bool is_complete = packs == loop->work->n_packs;
+    if (status == LMD_OK || (status == LMD_STOPPED && is_complete)) {
+        return LMD_OK;
+    }
+    char *why = lmd_memory_copy_text(lmd_status_message());
+    const lmd_status saved = lmd_parallel_agree(session, save(loop));
+    if (status == LMD_STOPPED && saved == LMD_OK) {
+        const int64_t before = lmd_store_before(loop->store)->packs;
+        lmd_status_set(status,
+                       "stopped early: %s; %lld of %lld packs are done and saved, the "
+                       "same command goes on with any number of ranks",
+                       why, (long long)(before + packs),
+                       (long long)(before + loop->work->n_packs));
+    } else if (status != LMD_STOPPED) {
+        lmd_status_set(status, "%s", why);
+    }
+    lmd_memory_free(why);
+    return status == LMD_STOPPED ? (saved == LMD_OK ? status : saved) : status;
 }
 
 /* Collective. */
@@ -203,7 +311,7 @@ static void sum_reports(lmd_session *session, const lmd_engine *engine,
     lmd_parallel_sum_int64(session, counts, 3);
     computed->packs = counts[0];
     computed->tokens = counts[1];
-    computed->positions = counts[2];
+    computed->positions = counts[2] + lmd_store_before(computed->store)->positions;
     computed->flops = lmd_parallel_sum_real(session, report.flops);
     computed->forward_seconds =
         lmd_parallel_sum_real(session, report.forward_seconds) / ranks;
@@ -212,8 +320,9 @@ static void sum_reports(lmd_session *session, const lmd_engine *engine,
         lmd_parallel_sum_real(session, report.metric_seconds) / ranks;
 }
 
-/* Collective. Limbs are carried before the sum, so that no limb overflows in it. */
-static void reduce(lmd_session *session, lmd_computed *computed)
+/* Collective. Limbs are carried before the sum, so that no limb overflows in it. The root
+ * adds what earlier attempts have counted. */
+static lmd_status reduce(lmd_session *session, lmd_computed *computed)
 {
     const double start = lmd_team_clock();
     size_t n;
@@ -221,7 +330,12 @@ static void reduce(lmd_session *session, lmd_computed *computed)
     int64_t *values = lmd_counters_values(computed->counters, &n);
     lmd_parallel_reduce_int64(session, values, n);
     lmd_counters_carry(computed->counters);
+    const lmd_status status =
+        lmd_parallel_is_root(session)
+            ? lmd_store_add_base(computed->store, computed->counters)
+            : LMD_OK;
     computed->reduce_seconds = lmd_team_clock() - start;
+    return lmd_parallel_agree(session, status);
 }
 
 /* Collective. Peak of all ranks' threads at the same time, GFLOP/s. */
@@ -231,30 +345,59 @@ static double measure_peak(lmd_session *session, lmd_kernel *kernel)
     return lmd_parallel_sum_real(session, lmd_kernel_measure_peak(kernel, 100.0));
 }
 
+/* Collective. With the weights in place: all packs that are not done, and the sum. */
+static lmd_status compute_packs(lmd_session *session, lmd_inputs *inputs,
+                                const lmd_prepared *prepared, lmd_kernel *kernel,
+                                const lmd_compute_options *options,
+                                lmd_computed *computed)
+{
+    lmd_engine *engine = make_engine(inputs, prepared, kernel, computed);
+    lmd_work work = plan_work(prepared->spool, computed->store, options->part,
+                              lmd_parallel_ranks(session));
+    computed->peak = measure_peak(session, kernel);
+    lmd_loop loop = {
+        .session = session,
+        .prepared = prepared,
+        .engine = engine,
+        .work = &work,
+        .store = computed->store,
+        .counters = computed->counters,
+        .peak = computed->peak,
+        .snapshot_seconds = options->snapshot_seconds,
+    };
+    run_packs(&loop, lmd_kernel_team(kernel), computed);
+    lmd_status status = settle(&loop);
+    if (status == LMD_OK) {
+        computed->peak = (computed->peak + measure_peak(session, kernel)) / 2;
+        sum_reports(session, engine, computed);
+        lmd_store_join(computed->store);
+        status = reduce(session, computed);
+    }
+    lmd_memory_free(loop.message);
+    clear_work(&work);
+    lmd_engine_free(engine);
+    return status;
+}
+
 lmd_status lmd_compute(lmd_session *session, lmd_inputs *inputs,
-                       const lmd_prepared *prepared, lmd_kernel *kernel, lmd_part part,
-                       lmd_computed *computed)
+                       const lmd_prepared *prepared, lmd_kernel *kernel,
+                       const lmd_compute_options *options, lmd_computed *computed)
 {
     *computed = (lmd_computed){0};
     const double start = lmd_team_clock();
     order_rows(prepared->frequency, computed);
     const lmd_metric_setup setup = lmd_compute_setup(inputs, prepared);
-    LMD_TRY(lmd_parallel_agree(session, check_memory(session, &setup)));
+    const int threads = lmd_team_size(lmd_kernel_team(kernel));
+    LMD_TRY(lmd_parallel_agree(session, check_memory(session, inputs, threads, &setup)));
     LMD_TRY(lmd_parallel_agree(session, lmd_counters_new(&computed->counters, &setup)));
+    lmd_store_setup store = options->store;
+    store.n_packs = lmd_spool_packs(prepared->spool);
+    LMD_TRY(lmd_store_open(&computed->store, session, &store, computed->counters));
     lmd_shared *shared = lmd_shared_new(session, lmd_model_bytes(inputs->model));
-    const lmd_status status =
-        load_weights(session, inputs->model, shared, computed->order);
+    lmd_status status = load_weights(session, inputs->model, shared, computed->order);
     computed->load_seconds = lmd_team_clock() - start;
     if (status == LMD_OK) {
-        lmd_engine *engine = make_engine(inputs, prepared, kernel, computed);
-        lmd_work work = plan_work(prepared->spool, part, lmd_parallel_ranks(session));
-        computed->peak = measure_peak(session, kernel);
-        run_packs(session, prepared, kernel, engine, &work, computed);
-        computed->peak = (computed->peak + measure_peak(session, kernel)) / 2;
-        sum_reports(session, engine, computed);
-        reduce(session, computed);
-        clear_work(&work);
-        lmd_engine_free(engine);
+        status = compute_packs(session, inputs, prepared, kernel, options, computed);
     }
     lmd_shared_free(shared);
     return status;
@@ -263,6 +406,7 @@ lmd_status lmd_compute(lmd_session *session, lmd_inputs *inputs,
 void lmd_computed_clear(lmd_computed *computed)
 {
     lmd_counters_free(computed->counters);
+    lmd_store_close(computed->store);
     lmd_memory_free(computed->order);
     lmd_memory_free(computed->places);
     lmd_memory_free(computed->band_rows);

@@ -5,17 +5,6 @@
 
 #include "app.h"
 
-static void append_bytes(lmd_text *out, double bytes)
-{
-    if (bytes < 1e6) {
-        lmd_text_append_format(out, "%.0f kB", bytes / 1e3);
-    } else if (bytes < 1e9) {
-        lmd_text_append_format(out, "%.0f MB", bytes / 1e6);
-    } else {
-        lmd_text_append_format(out, "%.2f GB", bytes / 1e9);
-    }
-}
-
 static void append_model(lmd_text *out, const lmd_inputs *inputs)
 {
     const lmd_model_shape *shape = lmd_model_get_shape(inputs->model);
@@ -52,7 +41,7 @@ static void append_corpus(lmd_text *out, const lmd_inputs *inputs)
         bytes += (double)lmd_corpus_file_bytes(inputs->corpus, i);
     }
     lmd_text_append_format(out, "corpus      %d file%s, ", files, files == 1 ? "" : "s");
-    append_bytes(out, bytes);
+    lmd_text_append_size(out, bytes);
     lmd_text_append_string(out, " as stored\n");
 }
 
@@ -104,11 +93,11 @@ static void append_memory(lmd_text *out, const lmd_inputs *inputs, int threads)
 {
     const lmd_memory_plan plan = lmd_plan_memory(inputs, threads, 1);
     lmd_text_append_string(out, "memory      a node: weights ");
-    append_bytes(out, plan.weights);
+    lmd_text_append_size(out, plan.weights);
     lmd_text_append_string(out, "; a rank: states and scratch ");
-    append_bytes(out, plan.engine);
+    lmd_text_append_size(out, plan.engine);
     lmd_text_append_string(out, ", counters ");
-    append_bytes(out, plan.counters);
+    lmd_text_append_size(out, plan.counters);
     lmd_text_append_string(out, " for each group\n");
 }
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "app.h"
 
@@ -121,7 +122,7 @@ typedef struct lmd_preparation {
     lmd_reader *reader; /* of the unit in hand, NULL between units */
     lmd_text hashes;
     uint64_t bytes; /* decompressed, read by this rank */
-    lmd_progress progress;
+    double slowest; /* seconds of a piece that was prepared here */
 } lmd_preparation;
 
 /* Opens this rank's next unit; reader stays NULL when there is none. */
@@ -165,7 +166,20 @@ static lmd_status read_piece(void *context, lmd_text *piece, bool *more)
 static lmd_status work_piece(void *context, const lmd_text *piece)
 {
     lmd_preparation *preparation = context;
-    return lmd_preparer_work(preparation->preparer, piece, 0, preparation->folder);
+    const double start = lmd_team_clock();
+    LMD_TRY(lmd_preparer_work(preparation->preparer, piece, 0, preparation->folder));
+    const double seconds = lmd_team_clock() - start;
+    const bool is_new = !lmd_preparer_has_reused(preparation->preparer);
+    preparation->slowest =
+        is_new && seconds > preparation->slowest ? seconds : preparation->slowest;
+    // However short the limit, every attempt prepares something new.
+    if (lmd_stop_is_signalled() || (is_new && lmd_stop_is_late(preparation->slowest))) {
+        return lmd_status_set(LMD_STOPPED,
+                              "stopped early while preparing: %s; what is prepared is in "
+                              "%s, the same command goes on",
+                              lmd_stop_reason(), preparation->folder);
+    }
+    return LMD_OK;
 }
 
 static void tick_farm(void *session)
@@ -216,11 +230,33 @@ static char *spool_fingerprint(const lmd_inputs *inputs, char (*hashes)[LMD_SHA2
     lmd_text_append_format(&text, "seed %llu pack %d V %d\n",
                            (unsigned long long)policy->seed, policy->pack_tokens,
                            policy->V);
-    lmd_provenance_append_corpus(inputs, hashes, &text);
+    lmd_provenance_append_corpus(inputs, hashes, false, &text);
     char hex[LMD_SHA256_HEX];
     lmd_sha256_of(text.bytes, text.size, hex);
     lmd_text_clear(&text);
     return lmd_memory_copy_text(hex);
+}
+
+/* What chunks depend on but for the pieces' bytes. Sizes and times of the files are in
+ * it, so that no chunk of a file that has become shorter stays. Never 0. */
+static uint64_t preparation_key(const lmd_inputs *inputs)
+{
+    const lmd_corpus *corpus = inputs->corpus;
+    const size_t files = (size_t)lmd_corpus_files(corpus);
+    char(*stamps)[LMD_SHA256_HEX] = lmd_memory_new(files, sizeof *stamps);
+    for (size_t f = 0; f < files; f++) {
+        struct stat info = {0};
+        (void)stat(lmd_corpus_file(corpus, (int)f), &info);
+        (void)snprintf(stamps[f], sizeof stamps[f], "%lld.%lld.%ld",
+                       (long long)info.st_size, (long long)info.st_mtim.tv_sec,
+                       info.st_mtim.tv_nsec);
+    }
+    char *hex = spool_fingerprint(inputs, stamps);
+    hex[16] = '\0'; // 64 bits
+    const uint64_t key = strtoull(hex, NULL, 16);
+    lmd_memory_free(hex);
+    lmd_memory_free(stamps);
+    return key != 0 ? key : 1;
 }
 
 /* ---- the index ---- */
@@ -268,7 +304,8 @@ static void read_old_index(const char *folder, lmd_prepared *prepared)
 /* Collective. Looks for a spool to use again: only then are the files hashed beforehand.
  */
 static lmd_status reuse_spool(lmd_session *session, const lmd_inputs *inputs,
-                              const char *folder, lmd_prepared *prepared)
+                              const char *folder, char (*hashes)[LMD_SHA256_HEX],
+                              lmd_prepared *prepared)
 {
     char *path = lmd_file_join(folder, LMD_SPOOL_INDEX);
     const bool is_there = lmd_parallel_max_int64(session, lmd_file_exists(path)) != 0;
@@ -276,7 +313,12 @@ static lmd_status reuse_spool(lmd_session *session, const lmd_inputs *inputs,
     if (!is_there) {
         return LMD_OK;
     }
-    LMD_TRY(lmd_prepare_hash(session, inputs, prepared->file_hashes));
+    if (hashes != NULL) {
+        memcpy(prepared->file_hashes, hashes,
+               (size_t)lmd_corpus_files(inputs->corpus) * sizeof *hashes);
+    } else {
+        LMD_TRY(lmd_prepare_hash(session, inputs, prepared->file_hashes));
+    }
     prepared->fingerprint = spool_fingerprint(inputs, prepared->file_hashes);
     if (lmd_parallel_is_root(session)) {
         read_old_index(folder, prepared);
@@ -310,11 +352,14 @@ static lmd_status make_spool(lmd_session *session, const lmd_inputs *inputs,
                              lmd_team *team, const char *folder, lmd_prepared *prepared)
 {
     lmd_status status = LMD_OK;
+    uint64_t key = 0;
     if (lmd_parallel_is_root(session)) {
-        status = lmd_spool_clear(folder);
+        key = preparation_key(inputs);
+        status = lmd_spool_sweep(folder, key);
         status = status == LMD_OK ? lmd_file_make_folders(folder) : status;
     }
     LMD_TRY(lmd_parallel_agree(session, status));
+    lmd_parallel_broadcast(session, &key, sizeof key);
     lmd_preparation preparation = {
         .session = session,
         .inputs = inputs,
@@ -322,6 +367,7 @@ static lmd_status make_spool(lmd_session *session, const lmd_inputs *inputs,
             lmd_preparer_new(inputs->corpus, inputs->tokenizer, &inputs->policy, team),
         .folder = folder,
     };
+    lmd_preparer_set_key(preparation.preparer, key);
     status = fill_spool(&preparation, team, prepared->file_hashes);
     if (status == LMD_OK) {
         prepared->fingerprint = spool_fingerprint(inputs, prepared->file_hashes);
@@ -332,8 +378,8 @@ static lmd_status make_spool(lmd_session *session, const lmd_inputs *inputs,
     }
     lmd_preparer_free(preparation.preparer);
     lmd_text_clear(&preparation.hashes);
-    if (status != LMD_OK && lmd_parallel_is_root(session)) {
-        (void)lmd_spool_clear(folder); // the failure itself is what to tell
+    if (status == LMD_INPUT && lmd_parallel_is_root(session)) {
+        (void)lmd_spool_clear(folder); // another corpus is needed, which has other chunks
     }
     return status == LMD_OK ? share_index(session, folder, prepared) : status;
 }
@@ -350,13 +396,14 @@ static void make_frequency(const lmd_inputs *inputs, lmd_prepared *prepared)
 }
 
 lmd_status lmd_prepare(lmd_session *session, const lmd_inputs *inputs, lmd_team *team,
-                       const char *folder, lmd_prepared *prepared)
+                       const char *folder, char (*hashes)[LMD_SHA256_HEX],
+                       lmd_prepared *prepared)
 {
     const double start = lmd_team_clock();
     *prepared = (lmd_prepared){0};
     prepared->file_hashes = lmd_memory_new((size_t)lmd_corpus_files(inputs->corpus),
                                            sizeof *prepared->file_hashes);
-    LMD_TRY(reuse_spool(session, inputs, folder, prepared));
+    LMD_TRY(reuse_spool(session, inputs, folder, hashes, prepared));
     if (!prepared->was_reused) {
         LMD_TRY(make_spool(session, inputs, team, folder, prepared));
     }

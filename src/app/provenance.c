@@ -54,31 +54,40 @@ static void append_observation(lmd_text *text, const lmd_inputs *inputs)
 }
 
 void lmd_provenance_append_corpus(const lmd_inputs *inputs,
-                                  char (*file_hashes)[LMD_SHA256_HEX], lmd_text *text)
+                                  char (*file_hashes)[LMD_SHA256_HEX], bool has_names,
+                                  lmd_text *text)
 {
     for (int i = 0; i < lmd_corpus_files(inputs->corpus); i++) {
         const lmd_job_source *source =
             &inputs->job->sources[lmd_corpus_file_source(inputs->corpus, i)];
-        lmd_text_append_format(text, "file %s %s field %s group %s group_field %s\n",
+        lmd_text_append_format(text, "file %s %s field %s group %s group_field %s",
                                file_hashes[i], lmd_corpus_file_format(inputs->corpus, i),
                                source->field, source->group != NULL ? source->group : "-",
                                source->group_field != NULL ? source->group_field : "-");
+        if (has_names) {
+            lmd_text_append_format(text, "\t%s", lmd_corpus_file(inputs->corpus, i));
+        }
+        lmd_text_append_string(text, "\n");
     }
 }
 
-char *lmd_provenance_fingerprint(const lmd_inputs *inputs, const lmd_model_hashes *model,
-                                 char (*file_hashes)[LMD_SHA256_HEX],
-                                 const char *arithmetic, lmd_part part)
+char *lmd_provenance_identity(const lmd_inputs *inputs, const lmd_model_hashes *model,
+                              char (*file_hashes)[LMD_SHA256_HEX], const char *arithmetic,
+                              lmd_part part, bool has_names)
 {
     const lmd_policy *policy = &inputs->policy;
     const char *frequency_sha256 = inputs->frequency_sha256;
     lmd_text text = {0};
     lmd_text_append_format(&text, "lmdepth %s schema %d\n", lmd_version, LMD_SCHEMA);
-    lmd_text_append_format(&text, "model %s config %s\n", model->weights, model->config);
+    lmd_text_append_format(&text, "model %s config %s", model->weights, model->config);
+    if (has_names) {
+        lmd_text_append_format(&text, "\t%s", lmd_model_weights_path(inputs->model));
+    }
+    lmd_text_append_string(&text, "\n");
     lmd_text_append_format(&text, "tokenizer %s\n",
                            inputs->tokenizer != NULL ? lmd_token_sha256(inputs->tokenizer)
                                                      : "none");
-    lmd_provenance_append_corpus(inputs, file_hashes, &text);
+    lmd_provenance_append_corpus(inputs, file_hashes, has_names, &text);
     lmd_text_append_format(&text, "bos %d length %d long %d sample %.17g limit %lld\n",
                            policy->bos, policy->length, (int)policy->when_long,
                            policy->sample, (long long)policy->limit);
@@ -90,9 +99,15 @@ char *lmd_provenance_fingerprint(const lmd_inputs *inputs, const lmd_model_hashe
                            frequency_sha256[0] != '\0' ? frequency_sha256 : "corpus",
                            inputs->job->specials);
     lmd_text_append_format(&text, "arithmetic %s\n", arithmetic);
-    char hex[LMD_SHA256_HEX];
-    lmd_sha256_of(text.bytes, text.size, hex);
+    char *identity = lmd_memory_copy_text(lmd_text_string(&text));
     lmd_text_clear(&text);
+    return identity;
+}
+
+char *lmd_provenance_fingerprint(const char *identity)
+{
+    char hex[LMD_SHA256_HEX];
+    lmd_sha256_of(identity, strlen(identity), hex);
     return lmd_memory_copy_text(hex);
 }
 
@@ -207,7 +222,27 @@ static void add_run(lmd_attributes *out, const lmd_provenance *p)
         "%.2f tokens/s, %.1f GFLOP/s, %.1f %% of the peak of %.1f",
         (double)computed->tokens / computed->seconds, gflops,
         100.0 * gflops / computed->peak, computed->peak);
-    add(out, "lmdepth_run_attempts", "1");
+    add(out, "lmdepth_run_attempts", "%d", lmd_store_attempt(computed->store));
+    add(out, "lmdepth_run_resumed", "%lld of %lld packs from earlier attempts",
+        (long long)lmd_store_before(computed->store)->packs,
+        (long long)(lmd_store_before(computed->store)->packs + computed->packs));
+}
+
+/* A line for each attempt, the newest first as is the custom. */
+static void add_history(lmd_attributes *out, const lmd_provenance *p, const char *date)
+{
+    lmd_text text = {0};
+    lmd_text_append_format(&text, "%s: %s", date, p->command_line);
+    const char *story = lmd_store_story(p->computed->store);
+    for (const char *end = story + strlen(story); end > story;) {
+        const char *line = end;
+        while (line > story && line[-1] != '\n') {
+            line--;
+        }
+        lmd_text_append_format(&text, "\n%.*s", (int)(end - line), line);
+        end = line > story ? line - 1 : line;
+    }
+    add_text(out, "history", &text);
 }
 
 void lmd_provenance_attributes(const lmd_provenance *p, lmd_attributes *out)
@@ -228,7 +263,7 @@ void lmd_provenance_attributes(const lmd_provenance *p, lmd_attributes *out)
         "%s, decoded at %d states of its residual stream.",
         (long long)p->computed->positions, model_name, inputs->L);
     add(out, "keywords", "language model, residual stream, logit lens, depth");
-    add(out, "history", "%s: %s", date, p->command_line);
+    add_history(out, p, date);
     add(out, "date_created", "%s", date);
     add(out, "source", "lmdepth %s", lmd_version);
     add(out, "references", "arXiv:2510.18871; arXiv:2412.09563");

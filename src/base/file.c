@@ -8,6 +8,7 @@
 #include <fcntl.h>               /* open, posix_fadvise */
 #include <lmdepth/base/memory.h> /* lmd_memory_new */
 #include <stdio.h>               /* rename */
+#include <stdlib.h>              /* getenv */
 #include <string.h>              /* strerror, strrchr */
 #include <sys/stat.h>            /* fstat, mkdir */
 #include <unistd.h>              /* pread, fsync */
@@ -83,6 +84,16 @@ const char *lmd_file_path(const lmd_file *file)
 uint64_t lmd_file_size(const lmd_file *file)
 {
     return file->size;
+}
+
+void lmd_file_expect(const lmd_file *file, uint64_t offset, uint64_t n_bytes)
+{
+    if (offset < file->size) {
+        const uint64_t left = file->size - offset;
+        (void)posix_fadvise(file->descriptor, (off_t)offset,
+                            (off_t)(n_bytes < left ? n_bytes : left),
+                            POSIX_FADV_WILLNEED);
+    }
 }
 
 void lmd_file_expect_sequential(const lmd_file *file)
@@ -303,10 +314,31 @@ static lmd_status publish(int descriptor, const char *temporary, const char *pat
     return sync_folder_of(path);
 }
 
+/* How many of n_bytes the disk takes: all, but for tests that set LMDEPTH_DISK_BYTES to
+ * what this process may write before the disk is "full". */
+static size_t take_room(size_t n_bytes)
+{
+    static const char *setting;
+    static int64_t left = -1;
+    if (!setting) {
+        setting = getenv("LMDEPTH_DISK_BYTES");
+        setting = setting ? setting : "";
+        (void)lmd_text_to_int64(setting, &left);
+    }
+    if (left < 0) {
+        return n_bytes;
+    }
+    const size_t taken = n_bytes < (size_t)left ? n_bytes : (size_t)left;
+    left -= (int64_t)taken;
+    return taken;
+}
+
 static bool write_bytes(int descriptor, const char *bytes, size_t n_bytes)
 {
     while (n_bytes > 0) {
-        const ssize_t written = write(descriptor, bytes, n_bytes);
+        const size_t room = take_room(n_bytes);
+        errno = ENOSPC;
+        const ssize_t written = room > 0 ? write(descriptor, bytes, room) : -1;
         if (written < 0 && errno != EINTR) {
             return false;
         }

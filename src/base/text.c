@@ -22,6 +22,17 @@ void lmd_text_clear(lmd_text *text)
     *text = (lmd_text){0};
 }
 
+void lmd_text_append_size(lmd_text *text, double n_bytes)
+{
+    if (n_bytes < 1e6) {
+        lmd_text_append_format(text, "%.0f kB", n_bytes / 1e3);
+    } else if (n_bytes < 1e9) {
+        lmd_text_append_format(text, "%.0f MB", n_bytes / 1e6);
+    } else {
+        lmd_text_append_format(text, "%.2f GB", n_bytes / 1e9);
+    }
+}
+
 char *lmd_text_reserve(lmd_text *text, size_t n_bytes)
 {
     if (n_bytes > SIZE_MAX / 4 - text->size) {
@@ -217,4 +228,63 @@ bool lmd_text_to_double(const char *string, double *value)
     }
     *value = number;
     return true;
+}
+
+static double unit_seconds(const char *unit)
+{
+    static const struct {
+        const char *name;
+        double seconds;
+    } units[] = {{"", 1}, {"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}};
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
+        if (strcmp(unit, units[i].name) == 0) {
+            return units[i].seconds;
+        }
+    }
+    return 0;
+}
+
+/* [D-][HH:]MM:SS, and D-HH. */
+static bool parse_clock(const char *string, double *seconds)
+{
+    double sum = 0;
+    int n_fields = 0;
+    const bool has_days = strchr(string, '-') != NULL;
+    for (const char *at = string;; at++) {
+        const size_t width = strspn(at, "0123456789");
+        if (width == 0 || width > 6) {
+            return false;
+        }
+        const double field = strtod(at, NULL);
+        sum = n_fields == 0 ? field : sum * (n_fields == 1 && has_days ? 24 : 60) + field;
+        n_fields++;
+        at += width;
+        if (*at == 0) {
+            break;
+        }
+        if (*at != (n_fields == 1 && has_days ? '-' : ':')) {
+            return false;
+        }
+    }
+    /* Days and hours may be the last that are said; without days it is MM:SS. */
+    for (int i = n_fields; has_days && i < 4; i++) {
+        sum *= 60;
+    }
+    *seconds = sum;
+    return n_fields <= (has_days ? 4 : 3) && n_fields >= 2 && sum > 0;
+}
+
+bool lmd_text_to_seconds(const char *string, double *seconds)
+{
+    const size_t width = strspn(string, "0123456789.");
+    if (strpbrk(string, ":-")) {
+        return parse_clock(string, seconds);
+    }
+    char *const number = lmd_memory_copy_bytes(string, width);
+    const double unit = unit_seconds(string + width);
+    double value = 0;
+    const bool is_number = lmd_text_to_double(number, &value);
+    lmd_memory_free(number);
+    *seconds = value * unit;
+    return is_number && *seconds > 0 && *seconds < 1e9;
 }

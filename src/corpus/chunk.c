@@ -3,11 +3,11 @@
 #include "chunk.h"
 
 #include <assert.h>              /* assert */
-#include <string.h>              /* memcmp */
+#include <string.h>              /* memcmp, memchr */
 #include <lmdepth/base/memory.h> /* lmd_memory_new */
 #include "corpus_bytes.h"
 
-enum { VERSION = 1, HEADER_BYTES = 104, STAMP_AT = 96, FLAG_LAST = 1 };
+enum { VERSION = 2, HEADER_BYTES = 120, STAMP_AT = 112, FLAG_LAST = 1 };
 enum { PROMPT_FIRST = 1, PROMPT_LAST = 2, PROMPT_BOS = 4 };
 
 static const char magic[8] = "lmdchunk";
@@ -161,6 +161,8 @@ static void write_header(chunk_writer *writer)
     corpus_put64(&header, (uint64_t)head->n_trailing);
     corpus_put64(&header, head->tables_at);
     corpus_put64(&header, head->tables_sum);
+    corpus_put64(&header, head->key);
+    corpus_put64(&header, head->piece_sum);
     assert(header.size == STAMP_AT);
     corpus_put64(&header, corpus_checksum(header.bytes, STAMP_AT));
     memcpy(writer->image.bytes, header.bytes, HEADER_BYTES);
@@ -209,7 +211,7 @@ static bool is_consistent(const chunk_head *head, uint64_t file_size)
         return false;
     }
     if (head->tables_at < HEADER_BYTES || head->tables_at > file_size ||
-        head->n_names > file_size || head->n_counts > file_size) {
+        head->n_names > file_size || head->n_counts > file_size / CHUNK_COUNT_BYTES) {
         return false;
     }
     const uint64_t n_tables =
@@ -242,6 +244,8 @@ lmd_status chunk_read_head(const lmd_file *file, chunk_head *head)
     head->n_trailing = (int64_t)corpus_take64(&cursor);
     head->tables_at = corpus_take64(&cursor);
     head->tables_sum = corpus_take64(&cursor);
+    head->key = corpus_take64(&cursor);
+    head->piece_sum = corpus_take64(&cursor);
     head->stamp = corpus_take64(&cursor);
     if (corpus_checksum(bytes, STAMP_AT) != head->stamp) {
         return chunk_refuse(file, "wrong checksum of the header");
@@ -252,24 +256,33 @@ lmd_status chunk_read_head(const lmd_file *file, chunk_head *head)
     return LMD_OK;
 }
 
-/* Names as long together as the header says, counts not negative, ids below V. */
-static bool are_counts_right(const chunk_head *head, const chunk_tables *tables)
+/* The sum of all counts is a number; ids are below V. */
+static bool are_counts_right(const chunk_head *head, chunk_tables *tables)
+{
+    tables->total = head->n_specials;
+    for (size_t at = 0; at < records_size(head); at += sizeof(int64_t)) {
+        if (!corpus_add_count(&tables->total, corpus_load64(tables->records + at))) {
+            return false;
+        }
+    }
+    for (uint64_t i = 0; i < head->n_counts; i++) {
+        const char *const row = tables->counts + i * CHUNK_COUNT_BYTES;
+        if (corpus_load32(row) >= (uint32_t)head->V ||
+            !corpus_add_count(&tables->total, corpus_load64(row + sizeof(uint32_t)))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Names as long together as the header says, without a zero byte. */
+static bool are_names_right(const chunk_head *head, const chunk_tables *tables)
 {
     uint64_t n_names = 0;
     for (int g = 0; g < head->n_groups; g++) {
         n_names += corpus_load32(tables->name_sizes + (size_t)g * sizeof(uint32_t));
     }
-    for (size_t at = 0; at < records_size(head); at += sizeof(int64_t)) {
-        if (corpus_load64(tables->records + at) > INT64_MAX) {
-            return false;
-        }
-    }
-    for (uint64_t i = 0; i < head->n_counts; i++) {
-        if (corpus_load32(tables->counts + i * CHUNK_COUNT_BYTES) >= (uint32_t)head->V) {
-            return false;
-        }
-    }
-    return n_names == head->n_names;
+    return n_names == head->n_names && !memchr(tables->names, 0, (size_t)n_names);
 }
 
 /* Does every pack lie inside? */
@@ -300,7 +313,8 @@ lmd_status chunk_read_tables(const lmd_file *file, const chunk_head *head,
     tables->names = tables->name_sizes + (size_t)head->n_groups * sizeof(uint32_t);
     tables->counts = tables->names + head->n_names;
     tables->packs = tables->counts + head->n_counts * CHUNK_COUNT_BYTES;
-    return are_counts_right(head, tables) && are_packs_right(head, tables)
+    return are_counts_right(head, tables) && are_names_right(head, tables) &&
+                   are_packs_right(head, tables)
                ? LMD_OK
                : chunk_refuse(file, "its tables contradict each other");
 }

@@ -33,7 +33,9 @@ typedef struct chunk_head {
     int64_t n_trailing; /* records behind the last sampled one */
     uint64_t tables_at;
     uint64_t tables_sum;
-    uint64_t stamp; /* checksum of all the above, and so of the chunk */
+    uint64_t key;       /* of the preparation: corpus.h */
+    uint64_t piece_sum; /* checksum of the piece that it was made from */
+    uint64_t stamp;     /* checksum of all the above, and so of the chunk */
 } chunk_head;
 
 /* Owned by the caller. */
@@ -55,7 +57,7 @@ typedef struct chunk_writer {
     int n_prompts;
 } chunk_writer;
 
-/* Begins a chunk; `head` gives V, unit, is_last, stretch, previous. */
+/* Begins a chunk; `head` gives V, unit, is_last, stretch, previous, key, piece_sum. */
 void chunk_begin(chunk_writer *writer, const chunk_head *head, int pack_tokens);
 void chunk_clear(chunk_writer *writer);
 
@@ -86,6 +88,7 @@ typedef struct chunk_tables {
     const char *names;
     const char *counts;
     const char *packs;
+    int64_t total; /* of all counts */
 } chunk_tables;
 
 lmd_status chunk_read_tables(const lmd_file *file, const chunk_head *head,

@@ -7,6 +7,7 @@
 #include <stdint.h>            /* uint64_t */
 #include <string.h>            /* memcpy */
 #include <lmdepth/base/hash.h> /* lmd_hash_mix */
+#include <lmdepth/base/size.h> /* lmd_size_add */
 #include <lmdepth/base/text.h> /* lmd_text */
 
 static inline void corpus_store32(char *out, uint32_t value)
@@ -80,6 +81,13 @@ static inline uint64_t corpus_take64(corpus_cursor *cursor)
 {
     const char *const at = corpus_take(cursor, 8);
     return at ? corpus_load64(at) : 0;
+}
+
+/* Adds a count that was read to `total`; false when there can't be so many. Held for all
+ * counts of a file together, it keeps every later sum of them from overflow. */
+static inline bool corpus_add_count(int64_t *total, uint64_t count)
+{
+    return count <= INT64_MAX && lmd_size_add(*total, (int64_t)count, total);
 }
 
 /* Against damage, not against malice: a chain of finalisers over words of 8 bytes. */

@@ -9,6 +9,7 @@
 #include <lmdepth/base/memory.h> /* lmd_memory_new */
 #include <string.h>              /* memset */
 #include "chunk.h"
+#include "corpus_bytes.h"
 #include "corpus_files.h"
 #include "piece.h"
 
@@ -56,6 +57,8 @@ struct lmd_preparer {
     slab_batch *batches; /* owned (SLAB_BATCHES) */
     int n_batches;
     chunk_writer chunk;
+    uint64_t key; /* 0: no chunk is used again */
+    bool has_reused;
 };
 
 lmd_preparer *lmd_preparer_new(const lmd_corpus *corpus, const lmd_tokenizer *tokenizer,
@@ -369,6 +372,55 @@ static lmd_status read_segments(lmd_preparer *preparer, const lmd_text *piece,
     return LMD_OK;
 }
 
+/* ---- the piece ---- */
+
+void lmd_preparer_set_key(lmd_preparer *preparer, uint64_t key)
+{
+    preparer->key = key;
+}
+
+bool lmd_preparer_has_reused(const lmd_preparer *preparer)
+{
+    return preparer->has_reused;
+}
+
+/* Is the chunk of this piece in the folder, whole but for the packs, which are checked
+ * when they are read? */
+static bool is_prepared(const lmd_preparer *preparer, const chunk_head *wanted,
+                        const char *folder)
+{
+    lmd_file *file = NULL;
+    chunk_head head;
+    chunk_tables tables = {0};
+    char *const path = chunk_path(folder, wanted->unit, wanted->stretch);
+    const bool is_there = preparer->key != 0 && lmd_file_open(&file, path) == LMD_OK &&
+                          chunk_read_head(file, &head) == LMD_OK &&
+                          head.key == wanted->key &&
+                          head.piece_sum == wanted->piece_sum && head.V == wanted->V &&
+                          head.unit == wanted->unit && head.stretch == wanted->stretch &&
+                          chunk_read_tables(file, &head, &tables) == LMD_OK;
+    lmd_text_clear(&tables.bytes);
+    lmd_file_close(file);
+    lmd_memory_free(path);
+    return is_there;
+}
+
+/* Reads and tokenises the piece's records into its chunk. */
+static lmd_status prepare(lmd_preparer *preparer, const lmd_text *piece,
+                          const piece_head *head, const chunk_head *begin, int64_t limit,
+                          const char *folder)
+{
+    chunk_begin(&preparer->chunk, begin, preparer->policy.pack_tokens);
+    lmd_status status = read_segments(preparer, piece, head, limit);
+    if (status == LMD_OK) {
+        status = chunk_finish(&preparer->chunk, preparer->token_counts, folder);
+    }
+    chunk_clear(&preparer->chunk);
+    memset(preparer->token_counts, 0,
+           (size_t)preparer->policy.V * sizeof *preparer->token_counts);
+    return status;
+}
+
 lmd_status lmd_preparer_work(lmd_preparer *preparer, const lmd_text *piece, int64_t limit,
                              const char *folder)
 {
@@ -378,14 +430,10 @@ lmd_status lmd_preparer_work(lmd_preparer *preparer, const lmd_text *piece, int6
                               .unit = head.unit,
                               .is_last = head.is_last,
                               .stretch = head.stretch,
-                              .previous = head.previous};
-    chunk_begin(&preparer->chunk, &begin, preparer->policy.pack_tokens);
-    lmd_status status = read_segments(preparer, piece, &head, limit);
-    if (status == LMD_OK) {
-        status = chunk_finish(&preparer->chunk, preparer->token_counts, folder);
-    }
-    chunk_clear(&preparer->chunk);
-    memset(preparer->token_counts, 0,
-           (size_t)preparer->policy.V * sizeof *preparer->token_counts);
-    return status;
+                              .previous = head.previous,
+                              .key = limit == 0 ? preparer->key : 0,
+                              .piece_sum = corpus_checksum(piece->bytes, piece->size)};
+    preparer->has_reused = limit == 0 && is_prepared(preparer, &begin, folder);
+    return preparer->has_reused ? LMD_OK
+                                : prepare(preparer, piece, &head, &begin, limit, folder);
 }

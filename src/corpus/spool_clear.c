@@ -8,6 +8,7 @@
 #include <lmdepth/base/file.h>
 #include <lmdepth/base/memory.h>
 #include <lmdepth/corpus.h>
+#include "chunk.h"
 
 static const char *skip_digits(const char *text)
 {
@@ -43,7 +44,22 @@ static bool is_ours(const char *name)
            is_end(skip_digits(unit_end + 1));
 }
 
-lmd_status lmd_spool_clear(const char *path)
+/* Is it a chunk that was made with this key? */
+static bool has_key(const char *folder, const char *name, uint64_t key)
+{
+    lmd_file *file = NULL;
+    chunk_head head;
+    char *const path = lmd_file_join(folder, name);
+    const bool has = strncmp(name, "chunk.", 6) == 0 && !strstr(name, ".tmp.") &&
+                     lmd_file_open(&file, path) == LMD_OK &&
+                     chunk_read_head(file, &head) == LMD_OK && head.key == key;
+    lmd_file_close(file);
+    lmd_memory_free(path);
+    return has;
+}
+
+/* Removes our files, but for chunks of the key (0: none). */
+static lmd_status remove_ours(const char *path, uint64_t key)
 {
     DIR *const folder = opendir(path);
     if (!folder) {
@@ -53,12 +69,24 @@ lmd_status lmd_spool_clear(const char *path)
     }
     lmd_status status = LMD_OK;
     for (const struct dirent *entry; status == LMD_OK && (entry = readdir(folder));) {
-        if (is_ours(entry->d_name) && unlinkat(dirfd(folder), entry->d_name, 0) != 0) {
+        if (is_ours(entry->d_name) && !(key != 0 && has_key(path, entry->d_name, key)) &&
+            unlinkat(dirfd(folder), entry->d_name, 0) != 0) {
             status = lmd_status_set(LMD_RESOURCE, "%s/%s: can't be removed: %s", path,
                                     entry->d_name, strerror(errno));
         }
     }
     (void)closedir(folder);
+    return status;
+}
+
+lmd_status lmd_spool_clear(const char *path)
+{
+    const lmd_status status = remove_ours(path, 0);
     (void)rmdir(path); // stays when it holds anything of somebody else's
     return status;
+}
+
+lmd_status lmd_spool_sweep(const char *path, uint64_t key)
+{
+    return remove_ours(path, key);
 }

@@ -31,6 +31,7 @@ typedef struct collector {
     size_t n_names;
     lmd_spool *spool;     /* owned */
     corpus_labels groups; /* numbered as they come; in order only at the end */
+    int64_t total;        /* of all counts so far, a number that fits */
     int64_t left;         /* sampled records that are still wanted */
     int64_t unit_sampled; /* records of this unit before the chunk */
 } collector;
@@ -244,7 +245,11 @@ static lmd_status collect_chunk(collector *c, const chunk_name *name, int64_t *p
 {
     chunk_head head;
     chunk_tables tables = {0};
-    const lmd_status status = read_limited(c, name, *previous, &head, &tables);
+    lmd_status status = read_limited(c, name, *previous, &head, &tables);
+    if (status == LMD_OK && !corpus_add_count(&c->total, (uint64_t)tables.total)) {
+        status = lmd_status_set(LMD_INPUT, "%s: the counts of its chunks are too large",
+                                c->folder);
+    }
     if (status == LMD_OK) {
         const int64_t n_sampled = count_sampled(&head, &tables);
         take_chunk(c, &head, &tables);

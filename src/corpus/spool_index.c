@@ -89,8 +89,34 @@ static bool take_groups(corpus_cursor *cursor, lmd_spool *spool)
     return true;
 }
 
+/* A count; `total` is the sum of all. */
+static bool take_count(corpus_cursor *cursor, int64_t *total, int64_t *count)
+{
+    const uint64_t value = corpus_take64(cursor);
+    *count = (int64_t)value;
+    return corpus_add_count(total, value);
+}
+
+static bool take_records(corpus_cursor *cursor, const lmd_spool *spool,
+                         spool_chunk *chunk, int64_t *total)
+{
+    for (int g = 0; g < chunk->n_groups; g++) {
+        const uint32_t group = corpus_take32(cursor);
+        if (group >= (uint32_t)spool->n_groups) {
+            return false;
+        }
+        chunk->groups[g] = (int32_t)group;
+        for (int fate = 0; fate < LMD_FATE_COUNT; fate++) {
+            if (!take_count(cursor, total, &chunk->records[g][fate])) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
 /* One chunk; its packs are only counted here, their T come behind all chunks. */
-static bool take_chunk(corpus_cursor *cursor, lmd_spool *spool)
+static bool take_chunk(corpus_cursor *cursor, lmd_spool *spool, int64_t *total)
 {
     const uint32_t unit = corpus_take32(cursor);
     const uint32_t n_packs = corpus_take32(cursor);
@@ -99,6 +125,7 @@ static bool take_chunk(corpus_cursor *cursor, lmd_spool *spool)
     const uint64_t n_specials = corpus_take64(cursor);
     const uint32_t n_groups = corpus_take32(cursor);
     if (unit > INT32_MAX || n_packs > INT32_MAX || stretch > INT64_MAX ||
+        !corpus_add_count(total, n_specials) ||
         n_groups > cursor->left / (LMD_FATE_COUNT * sizeof(int64_t))) {
         return false;
     }
@@ -108,24 +135,14 @@ static bool take_chunk(corpus_cursor *cursor, lmd_spool *spool)
     chunk->stretch = (int64_t)stretch;
     chunk->stamp = stamp;
     chunk->n_specials = (int64_t)n_specials;
-    for (uint32_t g = 0; g < n_groups; g++) {
-        const uint32_t group = corpus_take32(cursor);
-        if (group >= (uint32_t)spool->n_groups) {
-            return false;
-        }
-        chunk->groups[g] = (int32_t)group;
-        for (int fate = 0; fate < LMD_FATE_COUNT; fate++) {
-            chunk->records[g][fate] = (int64_t)corpus_take64(cursor);
-        }
-    }
-    return !cursor->is_short;
+    return take_records(cursor, spool, chunk, total) && !cursor->is_short;
 }
 
-static bool take_chunks(corpus_cursor *cursor, lmd_spool *spool)
+static bool take_chunks(corpus_cursor *cursor, lmd_spool *spool, int64_t *total)
 {
     const uint32_t n = corpus_take32(cursor);
     for (uint32_t k = 0; k < n; k++) {
-        if (!take_chunk(cursor, spool)) {
+        if (!take_chunk(cursor, spool, total)) {
             return false;
         }
     }
@@ -155,10 +172,12 @@ static bool take_packs(corpus_cursor *cursor, lmd_spool *spool)
     return true;
 }
 
-static bool take_counts(corpus_cursor *cursor, lmd_spool *spool)
+static bool take_counts(corpus_cursor *cursor, lmd_spool *spool, int64_t *total)
 {
     for (int id = 0; id < spool->V; id++) {
-        spool->token_counts[id] = (int64_t)corpus_take64(cursor);
+        if (!take_count(cursor, total, &spool->token_counts[id])) {
+            return false;
+        }
     }
     return !cursor->is_short && cursor->left == 0;
 }
@@ -169,14 +188,15 @@ static lmd_status take_all(corpus_cursor *cursor, lmd_spool **out, const char *f
 {
     const char *text;
     size_t n_bytes;
+    int64_t total = 0;
     const uint32_t V = corpus_take32(cursor);
     if (V < 1 || V > cursor->left / sizeof(int64_t) ||
         !take_string(cursor, &text, &n_bytes)) {
         return refuse(folder, "its head is not understood");
     }
     lmd_spool *const spool = spool_new(folder, (int)V);
-    if (!take_groups(cursor, spool) || !take_chunks(cursor, spool) ||
-        !take_packs(cursor, spool) || !take_counts(cursor, spool)) {
+    if (!take_groups(cursor, spool) || !take_chunks(cursor, spool, &total) ||
+        !take_packs(cursor, spool) || !take_counts(cursor, spool, &total)) {
         lmd_spool_close(spool);
         return refuse(folder, "its numbers do not fit its size");
     }

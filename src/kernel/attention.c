@@ -1,196 +1,288 @@
 /* Block-diagonal causal attention over a pack: softmax(scale q k^T) v, Vaswani et al.
  * 2017.
  *
- * An item is 64 queries of one head of one prompt. It walks over the prompt's keys, 64 at
- * a time, up to its own diagonal, with a running maximum and sum (online softmax, Milakov
- * and Gimelshein 2018), so that no more than 64 x 64 scores exist and scratch does not
- * grow with the prompt. Blocks are counted from the prompt's start and the products are
- * our own, so a prompt's bits don't know the rest of the pack.
+ * A block is 128 queries of one head of one prompt, in panels of 32. It walks over the
+ * prompt's keys, 84 at a time, with a running maximum and sum (online softmax, Milakov
+ * and Gimelshein 2018), so that scratch does not grow with the prompt. Everything is done
+ * transposed, a lane for each query: scores = K Q^T, and the sums of values += V^T P.
+ * Then the queries, and after them their weights P, lie as the products want weights to
+ * lie, no sum of the softmax crosses lanes, and of the keys alone an order must be made,
+ * once for all panels of an item.
+ *
+ * Blocks are counted from the prompt's start and rows of a product don't know their
+ * neighbours, so a prompt's bits don't know the rest of the pack.
  */
 #include <assert.h>
 #include <math.h>
 #include <string.h>
 #include "kernel_inside.h"
 
-enum { BLOCK = 64 }; /* queries and keys */
+enum {
+    LANES = LMD_PANEL_COLUMNS, /* queries of a panel */
+    PANELS = 4,                /* of a block, */
+    WIDE_HEAD = 256,           /* unless heads are wider than this: then one */
+    KEYS = 84,                 /* of a block; whole tiles of 14, 6 and 1 rows */
+    MOST_TILE_ROWS = 16,
+    NO_WINDOW = 1 << 30 /* more than any prompt is long; differences don't overflow */
+};
 
 typedef struct attention_run {
     const lmd_kernel *kernel;
+    const lmd_product *product;
+    const lmd_attention *task;
     float *out;
-    const float *q, *k, *v;
     const int32_t *starts;
-    int n_prompts, H, K, D;
-    float scale;
+    int n_prompts;
+    int window; /* at most NO_WINDOW */
+    int block_queries;
+    int n_ranges; /* of so many rows of the pack */
 } attention_run;
 
-/* A member's scratch: (D + 1) padded rows of 64, and some of 64. */
+/* A member's scratch. */
+typedef struct attention_scratch {
+    float *queries; /* (PANELS, D, LANES), times scale */
+    float *sums;    /* (PANELS, D, LANES): of values */
+    float *largest; /* (PANELS, LANES): scores so far */
+    float *weights; /* (PANELS, LANES): sums of exponentials */
+    float *factors; /* (LANES) */
+    float *scores;  /* (KEYS, LANES), then their softmax */
+    float *fresh;   /* (D, LANES): sums of one block */
+    float *keys;    /* tiles of keys (KEYS, D) */
+    float *values;  /* tiles of channels (D, KEYS) */
+    float *product; /* the product's own */
+} attention_scratch;
+
+/* A block of queries, and one of keys. */
 typedef struct attention_block {
-    float *scores;  /* (64, 64): of queries, then their softmax */
-    float *keys;    /* (D, 64): transposed */
-    float *values;  /* (64, E), E = D padded to 16 */
-    float *sums;    /* (64, E): of values */
-    float *largest; /* (64) */
-    float *weights; /* (64): sums of exponentials */
-    int E;
+    attention_scratch scratch;
+    int head;
+    int start, n;   /* the prompt's rows */
+    int first, end; /* queries, counted from its start */
+    int key, keys;  /* the block of keys at hand */
 } attention_block;
+
+static int panels_of_block(int D)
+{
+    return D > WIDE_HEAD ? 1 : PANELS;
+}
+
+static int smaller_of(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+/* Takes n floats, each piece aligned to 64 bytes; NULL only counts. */
+static float *take(float *memory, size_t *used, size_t n)
+{
+    float *const piece = memory == NULL ? NULL : memory + *used;
+    *used += (n + LMD_LANES - 1) / LMD_LANES * LMD_LANES;
+    return piece;
+}
+
+static size_t lay_out(attention_scratch *scratch, float *memory, int head_size)
+{
+    const size_t D = (size_t)head_size, panels = (size_t)panels_of_block(head_size);
+    const size_t most_rows = D > KEYS ? D : KEYS;
+    size_t used = 0;
+    scratch->queries = take(memory, &used, panels * D * LANES);
+    scratch->sums = take(memory, &used, panels * D * LANES);
+    scratch->largest = take(memory, &used, panels * LANES);
+    scratch->weights = take(memory, &used, panels * LANES);
+    scratch->factors = take(memory, &used, LANES);
+    scratch->scores = take(memory, &used, KEYS * LANES);
+    scratch->fresh = take(memory, &used, D * LANES);
+    scratch->keys = take(memory, &used, (KEYS + MOST_TILE_ROWS) * D);
+    scratch->values = take(memory, &used, (D + MOST_TILE_ROWS) * KEYS);
+    scratch->product = take(memory, &used, LMD_PRODUCT_PANEL + most_rows * LMD_LANES);
+    return used;
+}
 
 size_t lmd_attention_scratch_floats(int max_D)
 {
-    const size_t E = ((size_t)max_D + LMD_LANES - 1) / LMD_LANES * LMD_LANES;
-    return (size_t)BLOCK * BLOCK + 2 * BLOCK + 3 * BLOCK * E;
+    attention_scratch scratch;
+    const size_t wide = lay_out(&scratch, NULL, max_D);
+    const size_t usual = lay_out(&scratch, NULL, smaller_of(max_D, WIDE_HEAD));
+    return wide > usual ? wide : usual;
 }
 
-static attention_block carve_scratch(float *scratch, int D)
+/* ---- in ---- */
+
+/* The queries as panels, times scale; there is nothing beyond the prompt's end. */
+static void load_queries(const attention_run *run, const attention_block *it)
 {
-    attention_block block = {.E = (D + LMD_LANES - 1) / LMD_LANES * LMD_LANES};
-    block.scores = scratch;
-    block.largest = block.scores + (size_t)BLOCK * BLOCK;
-    block.weights = block.largest + BLOCK;
-    block.keys = block.weights + BLOCK;
-    block.values = block.keys + (size_t)BLOCK * (size_t)block.E;
-    block.sums = block.values + (size_t)BLOCK * (size_t)block.E;
-    return block;
+    const lmd_attention *task = run->task;
+    const lmd_product panel = {.tile_rows = LANES};
+    const int D = task->D;
+    const float *q = task->q + (size_t)(it->start + it->first) * task->q_stride +
+                     (size_t)it->head * (size_t)D;
+    float *to = it->scratch.queries;
+    for (int at = it->first; at < it->end; at += LANES) {
+        lmd_product_put_tile(&panel, to, q, task->q_stride,
+                             smaller_of(it->end - at, LANES), D);
+        run->kernel->vector->multiply(to, task->scale, D * LANES);
+        q += LANES * task->q_stride;
+        to += (size_t)D * LANES;
+    }
 }
 
-/* Copies n keys and values of one key/value head; what is beyond them is 0. */
-static void load_keys(const attention_run *run, attention_block *block, size_t first,
-                      int n, int kv_head)
+/* The keys as tiles of rows of a product, the values as tiles of its channels. */
+static void load_keys(const attention_run *run, const attention_block *it)
 {
-    const size_t D = (size_t)run->D, E = (size_t)block->E;
-    const size_t stride = (size_t)run->K * D;
-    const size_t at = first * stride + (size_t)kv_head * D;
-    memset(block->keys, 0, D * BLOCK * sizeof *block->keys);
-    memset(block->values, 0, BLOCK * E * sizeof *block->values);
-    for (size_t j = 0; j < (size_t)n; j++) {
-        const float *key = run->k + at + j * stride;
-        for (size_t c = 0; c < D; c++) {
-            block->keys[c * BLOCK + j] = key[c];
+    const lmd_attention *task = run->task;
+    const size_t D = (size_t)task->D, unit = (size_t)run->product->tile_rows;
+    const size_t n = (size_t)it->keys, head = (size_t)(it->head / (task->H / task->K));
+    const size_t at = (size_t)(it->start + it->key) * task->kv_stride + head * D;
+    for (size_t j = 0; j < n; j += unit) {
+        lmd_product_put_tile(run->product, it->scratch.keys + j * D,
+                             task->k + at + j * task->kv_stride, task->kv_stride,
+                             (int)(n - j < unit ? n - j : unit), task->D);
+    }
+    for (size_t c = 0; c < D; c += unit) {
+        const size_t left = D - c < unit ? D - c : unit;
+        const float *v = task->v + at + c;
+        float *to = it->scratch.values + c * n;
+        for (size_t j = 0; j < n; j++, v += task->kv_stride, to += unit) {
+            memcpy(to, v, left * sizeof *to);
         }
-        memcpy(block->values + j * E, run->v + at + j * stride, D * sizeof(float));
     }
 }
 
-/* Turns row i of the scores, of which `n` are seen, into exponentials, and takes the
- * row's sums to the new maximum. */
-static void soften_row(const lmd_vector_table *vector, attention_block *block, int i,
-                       int n, float scale)
+/* ---- a panel of queries and a block of keys ---- */
+
+/* out (M, LANES) = in (M, C) W (LANES, C)^T. */
+static void multiply_tiles(const attention_run *run, const attention_block *it,
+                           float *out, const float *in, const float *W, int M, int C)
 {
-    float *row = block->scores + (size_t)i * BLOCK;
-    vector->multiply(row, scale, BLOCK);
-    for (int j = n; j < BLOCK; j++) {
-        row[j] = -INFINITY;
-    }
-    const float here = vector->largest(row, BLOCK);
-    const float largest = here > block->largest[i] ? here : block->largest[i];
-    vector->exponentials(row, row, BLOCK, largest, 1.0f);
-    float factor[LMD_LANES] = {block->largest[i] - largest};
-    vector->exponentials(factor, factor, LMD_LANES, 0.0f, 1.0f);
-    block->weights[i] = block->weights[i] * factor[0] + (float)vector->total(row, BLOCK);
-    vector->multiply(block->sums + (size_t)i * (size_t)block->E, factor[0], block->E);
-    block->largest[i] = largest;
+    const int unit = run->product->tile_rows;
+    const lmd_product_block block = {.out = out,
+                                     .out_stride = LANES,
+                                     .in = in,
+                                     .W = W,
+                                     .type = LMD_F32,
+                                     .M = M,
+                                     .n = LANES,
+                                     .C = C,
+                                     .chunk = lmd_product_chunk(C, LMD_LINEAR_CHUNK),
+                                     .shape_M = (M + unit - 1) / unit * unit,
+                                     .shape_n = LANES,
+                                     .scratch = it->scratch.product};
+    run->product->run(run->kernel->vector, &block);
 }
 
-/* One block of keys; q is the first of `rows` queries, key j is seen by row i if
- * j <= i + offset. */
-static void see_keys(const attention_run *run, attention_block *block, const float *q,
-                     int rows, int offset)
+static void see_keys(const attention_run *run, const attention_block *it, int panel)
 {
+    const int D = run->task->D;
     const lmd_vector_table *vector = run->kernel->vector;
-    lmd_panel scores = {.out_stride = BLOCK,
-                        .a = q,
-                        .a_stride = (size_t)run->H * (size_t)run->D,
-                        .b_stride = BLOCK,
-                        .M = rows,
-                        .C = run->D};
-    for (int j = 0; j < BLOCK; j += LMD_LANES) {
-        scores.out = block->scores + j;
-        scores.b = block->keys + j;
-        vector->panel(&scores);
-    }
-    for (int i = 0; i < rows; i++) {
-        const int seen = i + offset + 1;
-        soften_row(vector, block, i, seen < BLOCK ? seen : BLOCK, run->scale);
-    }
-    lmd_panel sums = {.out_stride = (size_t)block->E,
-                      .a = block->scores,
-                      .a_stride = BLOCK,
-                      .b_stride = (size_t)block->E,
-                      .M = rows,
-                      .C = BLOCK,
-                      .add = true};
-    for (int c = 0; c < block->E; c += LMD_LANES) {
-        sums.out = block->sums + c;
-        sums.b = block->values + c;
-        vector->panel(&sums);
-    }
+    const attention_scratch *scratch = &it->scratch;
+    const size_t size = (size_t)D * LANES, at = (size_t)panel * size;
+    const int query = it->first + panel * LANES;
+    // What all its queries don't see yet needs no scores.
+    const int seen = smaller_of(it->keys, query + LANES - it->key);
+    multiply_tiles(run, it, scratch->scores, scratch->keys, scratch->queries + at, seen,
+                   D);
+    const lmd_softening softening = {.scores = scratch->scores,
+                                     .n = seen,
+                                     .from = query - it->key - run->window + 1,
+                                     .to = query - it->key + 1,
+                                     .largest = scratch->largest + panel * LANES,
+                                     .weights = scratch->weights + panel * LANES,
+                                     .factors = scratch->factors};
+    vector->soften(&softening);
+    memset(scratch->scores + (size_t)seen * LANES, 0,
+           (size_t)(it->keys - seen) * LANES * sizeof *scratch->scores);
+    multiply_tiles(run, it, scratch->fresh, scratch->values, scratch->scores, D,
+                   it->keys);
+    vector->carry(scratch->sums + at, scratch->fresh, scratch->factors, D);
 }
 
-/* Query block `index` of a prompt of n rows from `start`, one head. */
-static void attend(const attention_run *run, int start, int n, int index,
-                   const int head[2])
+/* ---- out ---- */
+
+static void store_sums(const attention_run *run, const attention_block *it)
 {
-    const size_t D = (size_t)run->D, stride = (size_t)run->H * D;
-    attention_block block =
-        carve_scratch(lmd_kernel_scratch(run->kernel, head[1]), run->D);
-    const int first = index * BLOCK;
-    const int rows = n - first < BLOCK ? n - first : BLOCK;
-    const size_t at = (size_t)(start + first) * stride + (size_t)head[0] * D;
-    memset(block.sums, 0, BLOCK * (size_t)block.E * sizeof *block.sums);
-    for (int i = 0; i < BLOCK; i++) {
-        block.largest[i] = -INFINITY;
-        block.weights[i] = 0.0f;
-    }
-    for (int j = 0; j <= first; j += BLOCK) {
-        const int keys = n - j < BLOCK ? n - j : BLOCK;
-        load_keys(run, &block, (size_t)(start + j), keys, head[0] / (run->H / run->K));
-        see_keys(run, &block, run->q + at, rows, first - j);
-    }
-    for (size_t i = 0; i < (size_t)rows; i++) {
+    const size_t D = (size_t)run->task->D, stride = (size_t)run->task->H * D;
+    for (int i = 0; i < it->end - it->first; i++) {
+        const size_t panel = (size_t)i / LANES, lane = (size_t)i % LANES;
+        const float *sums = it->scratch.sums + panel * D * LANES + lane;
+        const float weight = it->scratch.weights[i];
+        float *out = run->out + (size_t)(it->start + it->first + i) * stride +
+                     (size_t)it->head * D;
         for (size_t c = 0; c < D; c++) {
-            run->out[at + i * stride + c] =
-                block.sums[i * (size_t)block.E + c] / block.weights[i];
+            out[c] = sums[c * LANES] / weight;
         }
     }
 }
 
-static int n_blocks(const int32_t *starts, int prompt)
+/* ---- items ---- */
+
+/* The first key that query `first` sees, down to a whole block. */
+static int first_key(const attention_run *run, int first)
 {
-    return (starts[prompt + 1] - starts[prompt] + BLOCK - 1) / BLOCK;
+    const int key = first - run->window + 1;
+    return key > 0 ? key / KEYS * KEYS : 0;
 }
 
-/* Items run over heads, prompts and query blocks, the last (longest) block first. */
-static void attention_item(void *context, int item, int member)
+static void attend(const attention_run *run, attention_block *it)
+{
+    const size_t D = (size_t)run->task->D;
+    const int panels = (it->end - it->first + LANES - 1) / LANES;
+    load_queries(run, it);
+    memset(it->scratch.sums, 0, (size_t)panels * D * LANES * sizeof *it->scratch.sums);
+    for (int i = 0; i < panels * LANES; i++) {
+        it->scratch.largest[i] = -INFINITY;
+        it->scratch.weights[i] = 0.0f;
+    }
+    for (it->key = first_key(run, it->first); it->key < it->end; it->key += KEYS) {
+        it->keys = smaller_of(it->n - it->key, KEYS);
+        load_keys(run, it);
+        for (int panel = 0; panel < panels; panel++) {
+            const int query = it->first + panel * LANES;
+            const bool is_ahead = it->key >= query + LANES;
+            const bool is_behind = it->key + KEYS <= query - run->window + 1;
+            if (!is_ahead && !is_behind) {
+                see_keys(run, it, panel);
+            }
+        }
+    }
+    store_sums(run, it);
+}
+
+/* An item's rows of the pack: all blocks of queries that begin among them, of each prompt
+ * at most one. The last rows come first, which see most keys where prompts are long. */
+static void run_item(void *context, int item, int member)
 {
     const attention_run *run = context;
-    const int head[2] = {item % run->H, member};
-    int block = item / run->H, prompt = 0;
-    while (block >= n_blocks(run->starts, prompt)) {
-        block -= n_blocks(run->starts, prompt);
-        prompt++;
+    const int size = run->block_queries, H = run->task->H;
+    const int low = run->starts[0] + (run->n_ranges - 1 - item / H) * size;
+    attention_block it = {.head = item % H};
+    lay_out(&it.scratch, lmd_kernel_scratch(run->kernel, member), run->task->D);
+    for (int p = lmd_prompt_of_row(run->starts, run->n_prompts, low);
+         p < run->n_prompts && run->starts[p] < low + size; p++) {
+        it.start = run->starts[p];
+        it.n = run->starts[p + 1] - it.start;
+        it.first = low > it.start ? (low - it.start + size - 1) / size * size : 0;
+        it.end = smaller_of(it.first + size, it.n);
+        if (it.first < it.n && it.start + it.first < low + size) {
+            attend(run, &it);
+        }
     }
-    const int start = run->starts[prompt], n = run->starts[prompt + 1] - start;
-    attend(run, start, n, n_blocks(run->starts, prompt) - 1 - block, head);
 }
 
-void lmd_kernel_attention(lmd_kernel *kernel, float *out, const float *q, const float *k,
-                          const float *v, const int32_t *starts, int n_prompts,
-                          const int heads[3], float scale)
+void lmd_kernel_attention(lmd_kernel *kernel, float *out, const lmd_attention *attention,
+                          const int32_t *starts, int n_prompts)
 {
+    assert(attention->D <= kernel->max_C && attention->H % attention->K == 0);
+    const bool is_free = !kernel->product->is_fixed;
     attention_run run = {.kernel = kernel,
+                         .product = is_free ? kernel->product : &lmd_product_plain,
+                         .task = attention,
                          .out = out,
-                         .q = q,
-                         .k = k,
-                         .v = v,
                          .starts = starts,
                          .n_prompts = n_prompts,
-                         .H = heads[0],
-                         .K = heads[1],
-                         .D = heads[2],
-                         .scale = scale};
-    assert(run.D <= kernel->max_C && run.H % run.K == 0);
-    int n_items = 0;
-    for (int p = 0; p < n_prompts; p++) {
-        n_items += n_blocks(starts, p) * run.H;
-    }
-    lmd_team_run(kernel->team, n_items, attention_item, &run);
+                         .window = attention->window > 0
+                                       ? smaller_of(attention->window, NO_WINDOW)
+                                       : NO_WINDOW,
+                         .block_queries = LANES * panels_of_block(attention->D)};
+    const int T = starts[n_prompts] - starts[0];
+    run.n_ranges = (T + run.block_queries - 1) / run.block_queries;
+    lmd_team_run(kernel->team, run.n_ranges * attention->H, run_item, &run);
 }

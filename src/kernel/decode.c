@@ -46,11 +46,12 @@ static void allocate(lmd_decoder *decoder)
     decoder->scratch_floats = M * NB + 2 * NB + (size_t)up(decoder->d, LMD_LANES);
     if (most_rows(decoder) > LMD_PRODUCT_ROWS) { // more states than the kernel's is for
         decoder->product_at = decoder->scratch_floats;
-        decoder->scratch_floats += LMD_PRODUCT_PART + most_rows(decoder) * NB;
+        decoder->scratch_floats += LMD_PRODUCT_FIXED + most_rows(decoder) * NB;
     }
     decoder->keep = lmd_memory_new_aligned(
         (size_t)decoder->n_tiles * LMD_DECODE_TOKENS * NB, sizeof(float));
-    decoder->targets = lmd_memory_new_aligned(NB * d, sizeof(float));
+    decoder->targets = lmd_memory_new_aligned(
+        1, lmd_matrix_bytes(NB, decoder->d, decoder->head.matrix->type));
     decoder->rows = lmd_memory_new_aligned(most_rows(decoder) * d, sizeof(float));
     decoder->wanted = lmd_memory_new_aligned(2 * M, sizeof(float));
     decoder->scratch = lmd_memory_new_aligned(
@@ -190,15 +191,18 @@ static float *product_scratch(const lmd_decoder *decoder, int member)
            decoder->product_at;
 }
 
-void lmd_decode_product(const lmd_decode_run *run, float *out, const float *W, int n,
+void lmd_decode_product(const lmd_decode_run *run, float *out, const void *W, int n,
                         int member)
 {
     const lmd_decoder *decoder = run->decoder;
     const lmd_kernel *kernel = decoder->kernel;
+    const lmd_matrix_type type = decoder->head.matrix->type;
     const lmd_product_block block = {.out = out,
                                      .out_stride = NB,
                                      .in = decoder->rows,
                                      .W = W,
+                                     .type = type,
+                                     .widen = kernel->widener->from[type],
                                      .M = run->rows,
                                      .n = n,
                                      .C = decoder->d,
@@ -212,11 +216,11 @@ void lmd_decode_product(const lmd_decode_run *run, float *out, const float *W, i
 void lmd_decode_tile(const lmd_decode_run *run, float *out, int tile, int member)
 {
     const lmd_decoder *decoder = run->decoder;
-    const size_t first = (size_t)tile * NB;
+    const lmd_matrix *matrix = decoder->head.matrix;
     const int n = lmd_decode_tile_columns(decoder, tile);
-    lmd_decode_product(run, out,
-                       decoder->head.matrix->packed + first * (size_t)decoder->d,
-                       up(n, LMD_PANEL_COLUMNS), member);
+    const void *W =
+        lmd_panel_part(matrix->packed, matrix->type, matrix->C, (size_t)tile * NB, 0);
+    lmd_decode_product(run, out, W, up(n, LMD_PANEL_COLUMNS), member);
     for (size_t row = 0; n < NB && row < (size_t)run->rows; row++) {
         for (int column = n; column < NB; column++) {
             out[row * NB + (size_t)column] = -FLT_MAX;

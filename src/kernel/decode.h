@@ -31,8 +31,8 @@ struct lmd_decoder {
 
     /* All below: owned, one memory. */
     float *keep;    /* (n_tiles, LMD_DECODE_TOKENS, LMD_TILE_COLUMNS) logits */
-    float *targets; /* (LMD_TILE_COLUMNS, d) packed: unembedding of t* and gold of the
-                       block's tokens */
+    void *targets;  /* (LMD_TILE_COLUMNS, d) packed: unembedding of t* and gold of the
+                       block's tokens, of its type */
     float *rows;    /* (most rows, d) normalised states, packed for the product */
     float *wanted;  /* (M, 2) logits of t* and gold */
     float *scratch; /* members' results, p*, e, state */
@@ -83,7 +83,7 @@ void lmd_decode_set_rows(lmd_decode_run *run, int used, int most);
 void lmd_decode_tile(const lmd_decode_run *run, float *out, int tile, int member);
 
 /* The same on n columns of packed weights. */
-void lmd_decode_product(const lmd_decode_run *run, float *out, const float *W, int n,
+void lmd_decode_product(const lmd_decode_run *run, float *out, const void *W, int n,
                         int member);
 
 /* The states before the last, after the last is known. */

@@ -50,7 +50,8 @@ static void gather_targets(const lmd_decode_run *run)
     const lmd_decode_scratch scratch = lmd_decode_scratch_of(decoder, 0);
     const int32_t *places = decoder->head.places;
     lmd_matrix targets;
-    lmd_matrix_bind(&targets, NB, decoder->d, decoder->targets);
+    lmd_matrix_bind(&targets, NB, decoder->d, decoder->head.matrix->type,
+                    decoder->targets);
     for (int i = 0; i < tokens_of_block(run); i++) {
         const lmd_decode_token *token = &decoder->tokens[run->first_token + i];
         const int32_t gold = token->gold >= 0 ? token->gold : token->final;

@@ -132,8 +132,13 @@ static void choose_product(lmd_kernel *kernel)
 
 size_t lmd_kernel_scratch_floats(int max_C)
 {
-    const size_t attention = lmd_attention_scratch_floats(max_C);
-    return attention > LMD_PRODUCT_SCRATCH ? attention : LMD_PRODUCT_SCRATCH;
+    const size_t steps[] = {lmd_attention_scratch_floats(max_C),
+                            lmd_scan_scratch_floats()};
+    size_t most = LMD_PRODUCT_SCRATCH;
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        most = steps[i] > most ? steps[i] : most;
+    }
+    return (most + LMD_LANES - 1) / LMD_LANES * LMD_LANES; // members' parts are aligned
 }
 
 lmd_kernel *lmd_kernel_new(lmd_team *team, int max_C)
@@ -141,6 +146,7 @@ lmd_kernel *lmd_kernel_new(lmd_team *team, int max_C)
     lmd_kernel *kernel = lmd_memory_new(1, sizeof *kernel);
     kernel->team = team;
     kernel->vector = lmd_vector_tables()[0];
+    kernel->widener = lmd_wideners()[0];
     kernel->max_C = max_C;
     choose_product(kernel);
     kernel->scratch_floats = lmd_kernel_scratch_floats(max_C);

@@ -2,8 +2,9 @@
 # source, compiled once for each instruction set; no source file knows its flags.
 kernel_all := $(sort $(wildcard src/kernel/*.c))
 kernel_x86_64 := $(addprefix src/kernel/,vector_x86_64.c vector_avx2.c vector_avx512.c \
-    tile_x86_64.c tile_avx2.c tile_avx512.c peak_x86_64.c)
-kernel_portable := $(addprefix src/kernel/,vector_portable.c tile_portable.c peak_portable.c)
+    tile_x86_64.c tile_avx2.c tile_avx512.c peak_x86_64.c widen_x86_64.c)
+kernel_portable := $(addprefix src/kernel/,vector_portable.c tile_portable.c peak_portable.c \
+    widen_portable.c)
 kernel_x86_64_names := x86_64 amd64
 
 KERNEL_SOURCES := $(filter-out $(if $(filter $(kernel_x86_64_names),$(ARCH)),\

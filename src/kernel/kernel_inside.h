@@ -5,11 +5,11 @@
 #include <stdbool.h> /* bool */
 #include <stddef.h>  /* size_t */
 #include <lmdepth/kernel.h>
+#include "panel.h"
 #include "vector_table.h"
+#include "widen.h"
 
 enum {
-    /* Columns of a panel, the unit of packed weights. */
-    LMD_PANEL_COLUMNS = 32,
     /* Blocks of linear on a library's product, which packs its operands at each call. */
     LMD_LIBRARY_ROWS = 256,
     LMD_LIBRARY_COLUMNS = 512,
@@ -31,10 +31,9 @@ enum {
     LMD_DECODE_ROWS = 224
 };
 
-/* Weights lie in panels: for each 32 columns of the product (rows of W) the 32 floats of
- * channel 0, of channel 1, ... C - 1. The rows of `in` lie in tiles of as many rows as
- * the product wants: for each tile its floats of channel 0, of channel 1, ...; a tile of
- * one row is row major.
+/* Weights lie in panels (panel.h). The rows of `in` lie in tiles of as many rows as the
+ * product wants: for each tile its floats of channel 0, of channel 1, ...; a tile of one
+ * row is row major.
  *
  * out (M, n) = in (M, C) W (n, C)^T, rows of out `out_stride` floats apart. The sum over
  * C is a sum of sums over `chunk` channels, which rounds less than one long sum. `in` has
@@ -42,10 +41,13 @@ enum {
 typedef struct lmd_product_block {
     float *out;
     size_t out_stride;
-    const float *in, *W;
+    const float *in;
+    const void *W;
+    lmd_matrix_type type;  /* of W */
+    lmd_widen_loop *widen; /* unless W is LMD_F32 */
     int M, n, C, chunk;
     int shape_M, shape_n; /* >= M, n */
-    float *scratch;       /* LMD_PRODUCT_PART + shape_M shape_n floats */
+    float *scratch;       /* LMD_PRODUCT_PANEL + LMD_PRODUCT_PART + shape_M shape_n */
 } lmd_product_block;
 
 /* A tile kernel. A row's bits must depend on nothing but the row, W, and for `is_fixed`
@@ -68,10 +70,17 @@ const lmd_product *const *lmd_product_tiles(void);
 /* Floats of scratch that a product takes. */
 enum {
     LMD_PRODUCT_ROWS = 512,
+    LMD_PRODUCT_PANEL = LMD_DECODE_CHUNK * LMD_PANEL_COLUMNS, /* a part made wide */
     LMD_PRODUCT_PART = LMD_DECODE_CHUNK * 512, /* of the weights, for the library */
     LMD_PRODUCT_RESULTS = LMD_PRODUCT_ROWS * 512,
-    LMD_PRODUCT_SCRATCH = LMD_PRODUCT_PART + LMD_PRODUCT_RESULTS
+    LMD_PRODUCT_FIXED = LMD_PRODUCT_PANEL + LMD_PRODUCT_PART,
+    LMD_PRODUCT_SCRATCH = LMD_PRODUCT_FIXED + LMD_PRODUCT_RESULTS
 };
+
+/* Channels [first, first + n) of the panel of `column` as floats (n, 32): in place, or
+ * made wide in scratch, for all rows of the block. */
+const float *lmd_product_panel(const lmd_product_block *block, int column, int first,
+                               int n);
 
 /* Do the bits of `product` depend on no place? Tries the shapes in use, for C up to
  * max_C. */
@@ -89,13 +98,14 @@ void lmd_product_put_row(const lmd_product *product, float *tiles, int row, int 
                          const float *in);
 
 /* A whole tile from rows `stride` floats apart, of which `n` exist; the rest is 0. */
-void lmd_product_put_tile(const lmd_product *product, float *tile, const float *in, int n,
-                          int C);
+void lmd_product_put_tile(const lmd_product *product, float *tile, const float *in,
+                          size_t stride, int n, int C);
 
 struct lmd_kernel {
     lmd_team *team;                 /* borrowed */
     const lmd_vector_table *vector; /* borrowed, static */
     const lmd_product *product;     /* borrowed, static */
+    const lmd_widener *widener;     /* borrowed, static */
     int max_C;
     size_t scratch_floats; /* of each member of the team */
     float *scratch;        /* owned */
@@ -104,12 +114,28 @@ struct lmd_kernel {
     char remark[200]; /* "" for none */
 };
 
-/* A member's scratch of products and attention. */
+/* The prompt of row `row` of a pack, starts[0] <= row < starts[n_prompts]. */
+static inline int lmd_prompt_of_row(const int32_t *starts, int n_prompts, int row)
+{
+    int low = 0, high = n_prompts; // starts[low] <= row < starts[high]
+    while (high - low > 1) {
+        const int middle = low + (high - low) / 2;
+        if (starts[middle] <= row) {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+/* A member's scratch of products, attention and the scan. */
 float *lmd_kernel_scratch(const lmd_kernel *kernel, int member);
 
 size_t lmd_kernel_scratch_floats(int max_C);
 size_t lmd_kernel_rows_floats(int max_C);
 size_t lmd_attention_scratch_floats(int max_D);
+size_t lmd_scan_scratch_floats(void);
 
 /* The name of the core whose kernels OpenBLAS runs, and its version. Borrowed. */
 const char *lmd_product_blas_core(void);

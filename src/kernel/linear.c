@@ -22,6 +22,7 @@ typedef struct linear_run {
     lmd_kernel *kernel;
     float *out;
     const float *in, *bias;
+    size_t in_stride;
     const lmd_matrix *W;
     int first, rows;        /* packed now */
     int item_rows, columns; /* of an item */
@@ -69,8 +70,9 @@ static void pack_item(void *context, int item, int member)
     const int row = item * product->tile_rows;
     const int left = run->rows - row;
     const int n = left < 0 ? 0 : smaller_of(left, product->tile_rows);
-    const float *in = run->in + (size_t)(run->first + row) * C;
-    lmd_product_put_tile(product, run->kernel->rows + (size_t)row * C, in, n, run->W->C);
+    const float *in = run->in + (size_t)(run->first + row) * run->in_stride;
+    lmd_product_put_tile(product, run->kernel->rows + (size_t)row * C, in, run->in_stride,
+                         n, run->W->C);
 }
 
 static void linear_item(void *context, int item, int member)
@@ -87,7 +89,9 @@ static void linear_item(void *context, int item, int member)
         .out = out,
         .out_stride = O,
         .in = run->kernel->rows + (size_t)row * C,
-        .W = run->W->packed + (size_t)column * C,
+        .W = lmd_panel_part(run->W->packed, run->W->type, run->W->C, (size_t)column, 0),
+        .type = run->W->type,
+        .widen = run->kernel->widener->from[run->W->type],
         .M = rows,
         .n = columns,
         .C = run->W->C,
@@ -124,12 +128,17 @@ static void choose_items(linear_run *run)
     run->n_blocks = parts(run->rows, run->item_rows);
 }
 
-void lmd_kernel_linear(lmd_kernel *kernel, float *out, const float *in,
+void lmd_kernel_linear(lmd_kernel *kernel, float *out, const float *in, size_t in_stride,
                        const lmd_matrix *W, const float *bias, int T)
 {
-    assert(W->C <= kernel->max_C);
+    assert(W->C <= kernel->max_C && in_stride >= (size_t)W->C);
     const lmd_product *product = kernel->product;
-    linear_run run = {.kernel = kernel, .out = out, .in = in, .bias = bias, .W = W};
+    linear_run run = {.kernel = kernel,
+                      .out = out,
+                      .in = in,
+                      .bias = bias,
+                      .in_stride = in_stride,
+                      .W = W};
     const int unit = product->is_fixed ? LMD_LIBRARY_ROWS : product->tile_rows;
     const int most = (int)packed_rows(W->C) / unit * unit;
     const int step = round_up(parts(T, parts(T, most)), unit);

@@ -42,12 +42,12 @@ void lmd_product_put_row(const lmd_product *product, float *tiles, int row, int 
 
 typedef float four __attribute__((vector_size(16)));
 
-/* Channels [c, c + 4) of four rows. */
-static inline void put_four(float *out, size_t unit, const float *in, size_t C)
+/* Four channels of four rows. */
+static inline void put_four(float *out, size_t unit, const float *in, size_t stride)
 {
     four rows[4];
     for (size_t i = 0; i < 4; i++) {
-        memcpy(&rows[i], in + i * C, sizeof rows[i]);
+        memcpy(&rows[i], in + i * stride, sizeof rows[i]);
     }
     const four a = __builtin_shufflevector(rows[0], rows[1], 0, 4, 1, 5);
     const four b = __builtin_shufflevector(rows[2], rows[3], 0, 4, 1, 5);
@@ -62,8 +62,8 @@ static inline void put_four(float *out, size_t unit, const float *in, size_t C)
     }
 }
 
-void lmd_product_put_tile(const lmd_product *product, float *tile, const float *in, int n,
-                          int C)
+void lmd_product_put_tile(const lmd_product *product, float *tile, const float *in,
+                          size_t stride, int n, int C)
 {
     const size_t unit = (size_t)product->tile_rows, width = (size_t)C;
     size_t done = 0; // channels
@@ -71,7 +71,8 @@ void lmd_product_put_tile(const lmd_product *product, float *tile, const float *
         for (size_t i = 0; i < unit; i += 4) { // the last four may overlap others
             const size_t row = i + 4 <= unit ? i : unit - 4;
             for (done = 0; done + 4 <= width; done += 4) {
-                put_four(tile + done * unit + row, unit, in + row * width + done, width);
+                put_four(tile + done * unit + row, unit, in + row * stride + done,
+                         stride);
             }
         }
     } else if ((size_t)n == unit && unit == 1) {
@@ -82,9 +83,23 @@ void lmd_product_put_tile(const lmd_product *product, float *tile, const float *
     }
     for (size_t i = 0; i < (size_t)n; i++) {
         for (size_t c = done; c < width; c++) {
-            tile[c * unit + i] = in[i * width + c];
+            tile[c * unit + i] = in[i * stride + c];
         }
     }
+}
+
+/* ---- weights ---- */
+
+const float *lmd_product_panel(const lmd_product_block *block, int column, int first,
+                               int n)
+{
+    const void *part =
+        lmd_panel_part(block->W, block->type, block->C, (size_t)column, first);
+    if (block->type == LMD_F32) {
+        return part;
+    }
+    block->widen(block->scratch, part, n);
+    return block->scratch;
 }
 
 /* ---- OpenBLAS ---- */
@@ -93,14 +108,15 @@ void lmd_product_put_tile(const lmd_product *product, float *tile, const float *
 static void unpack_part(const lmd_product_block *block, float *out, int first, int n)
 {
     const size_t width = (size_t)block->shape_n;
-    for (size_t column = 0; column < width; column += PANEL) {
-        const float *panel = block->W + column * (size_t)block->C + (size_t)first * PANEL;
-        const bool is_there = column < (size_t)block->n;
-        for (size_t c = 0; c < (size_t)n; c++) {
+    for (int column = 0; column < block->shape_n; column += PANEL) {
+        const bool is_there = column < block->n;
+        const float *panel = is_there ? lmd_product_panel(block, column, first, n) : NULL;
+        float *to = out + column;
+        for (size_t c = 0; c < (size_t)n; c++, to += width) {
             if (is_there) {
-                memcpy(out + c * width + column, panel + c * PANEL, PANEL * sizeof *out);
+                memcpy(to, panel + c * PANEL, PANEL * sizeof *to);
             } else {
-                memset(out + c * width + column, 0, PANEL * sizeof *out);
+                memset(to, 0, PANEL * sizeof *to);
             }
         }
     }
@@ -110,7 +126,7 @@ static void run_blas(const lmd_vector_table *vector, const lmd_product_block *bl
 {
     (void)vector;
     const bool is_whole = block->M == block->shape_M && block->n == block->shape_n;
-    float *part = block->scratch;
+    float *part = block->scratch + LMD_PRODUCT_PANEL;
     float *results = is_whole ? block->out : part + LMD_PRODUCT_PART;
     const int stride = is_whole ? (int)block->out_stride : block->shape_n;
     for (int first = 0; first < block->C; first += block->chunk) {
@@ -154,9 +170,9 @@ void lmd_product_blas_single_thread(void)
 /* ---- plain C ---- */
 
 /* out (M, n <= 16) = results (M, 16), or added to it. */
-static void take_columns(const lmd_product_block *block, float *out, int n, bool add)
+static void take_columns(const lmd_product_block *block, float *out, const float *results,
+                         int n, bool add)
 {
-    const float *results = block->scratch;
     for (int row = 0; row < block->M; row++, out += block->out_stride) {
         for (int i = 0; i < n; i++) {
             const float x = results[row * LMD_LANES + i];
@@ -165,24 +181,35 @@ static void take_columns(const lmd_product_block *block, float *out, int n, bool
     }
 }
 
+/* Channels [first, first + n) of one panel. */
+static void plain_part(const lmd_vector_table *vector, const lmd_product_block *block,
+                       int column, int first, int n)
+{
+    const float *W = lmd_product_panel(block, column, first, n);
+    float *results = block->scratch + LMD_PRODUCT_PANEL;
+    const int end = block->n - column < PANEL ? block->n - column : PANEL;
+    for (int at = 0; at < end; at += LMD_LANES) {
+        const lmd_panel panel = {.out = results,
+                                 .a = block->in + first,
+                                 .b = W + at,
+                                 .out_stride = LMD_LANES,
+                                 .a_stride = (size_t)block->C,
+                                 .b_stride = PANEL,
+                                 .M = block->M,
+                                 .C = n};
+        vector->panel(&panel);
+        take_columns(block, block->out + column + at, results,
+                     end - at < LMD_LANES ? end - at : LMD_LANES, first > 0);
+    }
+}
+
 static void run_plain(const lmd_vector_table *vector, const lmd_product_block *block)
 {
-    for (int column = 0; column < block->n; column += LMD_LANES) {
-        const size_t place = (size_t)column / PANEL * PANEL;
-        const float *W = block->W + place * (size_t)block->C + (size_t)column - place;
-        const int n = block->n - column < LMD_LANES ? block->n - column : LMD_LANES;
+    for (int column = 0; column < block->n; column += PANEL) {
         for (int first = 0; first < block->C; first += block->chunk) {
             const int left = block->C - first;
-            const lmd_panel panel = {.out = block->scratch,
-                                     .a = block->in + first,
-                                     .b = W + (size_t)first * PANEL,
-                                     .out_stride = LMD_LANES,
-                                     .a_stride = (size_t)block->C,
-                                     .b_stride = PANEL,
-                                     .M = block->M,
-                                     .C = left < block->chunk ? left : block->chunk};
-            vector->panel(&panel);
-            take_columns(block, block->out + column, n, first > 0);
+            plain_part(vector, block, column, first,
+                       left < block->chunk ? left : block->chunk);
         }
     }
 }

@@ -44,7 +44,7 @@ static void set_W(const fair_case *it, int row, uint64_t seed)
 {
     lmd_matrix W;
     fill_numbers(it->row, (size_t)it->block.C, seed);
-    lmd_matrix_bind(&W, it->block.shape_n, it->block.C, it->W);
+    lmd_matrix_bind(&W, it->block.shape_n, it->block.C, LMD_F32, it->W);
     lmd_matrix_put_row(&W, row, it->row);
 }
 

@@ -29,7 +29,8 @@ static void half_tile(const tile_task *task, size_t column)
         sums[i][0] = _mm256_setzero_ps();
         sums[i][1] = _mm256_setzero_ps();
     }
-    const float *a = task->a, *b = task->b + column, *next = task->next;
+    const float *a = task->a, *b = task->b + column;
+    const char *next = task->next;
     const int lines = column == 0 ? task->next_lines : 0;
     for (int first = 0; first < task->C; first += TILE_STEP) {
         next = fetch_lines(next, lines);

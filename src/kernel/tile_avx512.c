@@ -33,7 +33,8 @@ static void tile(const tile_task *task)
         sums[i][0] = _mm512_setzero_ps();
         sums[i][1] = _mm512_setzero_ps();
     }
-    const float *a = task->a, *b = task->b, *next = task->next;
+    const float *a = task->a, *b = task->b;
+    const char *next = task->next;
     for (int first = 0; first < task->C; first += TILE_STEP) {
         next = fetch_lines(next, task->next_lines);
         const int end = first + TILE_STEP < task->C ? first + TILE_STEP : task->C;

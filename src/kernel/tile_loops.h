@@ -20,15 +20,15 @@ typedef struct tile_task {
     size_t out_stride;
     int C;
     bool add;
-    const float *next; /* weights of the next panel that shall be there in time, */
-    int next_lines;    /* so many lines of them for every TILE_STEP channels */
+    const char *next; /* weights of the next panel that shall be there in time, */
+    int next_lines;   /* so many lines of them for every TILE_STEP channels */
 } tile_task;
 
 static void tile(const tile_task *task);
 
 enum {
     PANEL = LMD_PANEL_COLUMNS,
-    LINE = 16,     /* floats of a cache line */
+    LINE = 64,     /* bytes of a cache line */
     TILE_STEP = 16 /* channels */
 };
 
@@ -51,7 +51,7 @@ static void edge_tile(const tile_task *task, int rows, int columns)
 }
 
 /* Asks for lines while TILE_STEP channels are computed; returns the next. */
-static inline const float *fetch_lines(const float *next, int n)
+static inline const char *fetch_lines(const char *next, int n)
 {
     for (int i = 0; i < n; i++, next += LINE) {
         __builtin_prefetch(next, 0, 2);
@@ -66,21 +66,25 @@ static void panel_part(const lmd_product_block *block, int column, int first, in
     const int left = block->n - column;
     const int columns = left < PANEL ? left : PANEL;
     const int parts = (block->M + TILE_ROWS - 1) / TILE_ROWS;
-    tile_task task = {.b = block->W + (size_t)column * C + (size_t)first * PANEL,
+    tile_task task = {.b = lmd_product_panel(block, column, first, n),
                       .out_stride = block->out_stride,
                       .C = n,
                       .add = first > 0};
     // The last panel's successor is nowhere: its own lines, which are there, cost least.
-    const float *next = left > PANEL ? task.b + C * PANEL : task.b;
+    const int successor = left > PANEL ? column + PANEL : column;
+    const char *next =
+        lmd_panel_part(block->W, block->type, block->C, (size_t)successor, first);
     const size_t steps = (size_t)(n + TILE_STEP - 1) / TILE_STEP;
-    task.next_lines = parts > 2 * TILE_STEP ? 1 : (2 * TILE_STEP + parts / 2) / parts;
-    const size_t share = steps * (size_t)task.next_lines * LINE;
+    const int lines = (int)lmd_panel_bytes(block->type, TILE_STEP) / LINE;
+    const int each = parts > lines ? 1 : (lines + parts / 2) / parts;
+    const size_t share = steps * (size_t)each * LINE;
     for (int part = 0; part < parts; part++) {
         const size_t row = (size_t)part * TILE_ROWS;
         const int rows = block->M - (int)row;
         task.a = block->in + row * C + (size_t)first * TILE_ROWS;
         task.out = block->out + row * block->out_stride + column;
         task.next = next + (size_t)part * share;
+        task.next_lines = part * each < lines ? each : 0;
         if (rows >= TILE_ROWS && columns == PANEL) {
             tile(&task);
         } else {

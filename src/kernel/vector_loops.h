@@ -7,6 +7,8 @@
 #ifndef VECTOR_LOOPS_H
 #define VECTOR_LOOPS_H
 
+#include "vector_softmax.h"
+#include "vector_state_space.h"
 #include "vector_steps.h"
 #include "vector_sweep.h"
 
@@ -17,10 +19,17 @@ const lmd_vector_table LMD_VECTOR_TABLE = {
     .sums = {{sums_plain, sums_cross}, {sums_entropy, sums_both}},
     .total = total,
     .exponentials = exponentials,
-    .largest = largest,
+    .soften = soften,
+    .carry = carry,
     .rms_norm = rms_norm,
+    .layer_norm = layer_norm,
     .rotate = rotate,
-    .silu_gate = silu_gate,
+    .activate = {[LMD_SILU] = activate_silu,
+                 [LMD_GELU] = activate_gelu,
+                 [LMD_GELU_TANH] = activate_gelu_tanh,
+                 [LMD_RELU] = activate_relu},
+    .convolve = convolve,
+    .selective_scan = selective_scan,
     .add = add,
     .multiply = multiply,
 };

@@ -1,9 +1,12 @@
 /* Vectors of the register width of one instruction set (GCC and clang extensions), and
- * exp on them. Included with LMD_VECTOR_BYTES set, by vector_loops.h.
+ * exp and its kin on them. Included with LMD_VECTOR_BYTES set, by vector_loops.h.
  *
  * exp(x) = 2^n e^r with n = round(x / ln 2) and r = x - n ln 2 in two parts (Cody and
  * Waite 1980), |r| <= 0.347; e^r = 1 + r + r^2 q(r), q a minimax polynomial of degree 4
  * for the relative error, 3e-9 before rounding. e^0 is exactly 1.
+ *
+ * All polynomials are our own minimax fits: Remez exchange in 40 digits, weighted for the
+ * relative error of the function; the error before rounding stands with each.
  */
 #ifndef VECTOR_MATH_H
 #define VECTOR_MATH_H
@@ -28,6 +31,26 @@ static inline vec load(const float *p)
 static inline void store(float *p, vec v)
 {
     memcpy(p, &v, sizeof v);
+}
+
+/* The first n floats from p, at most WIDTH; lanes beyond them are 0. */
+static inline vec load_some(const float *p, size_t n)
+{
+    if (n >= WIDTH) {
+        return load(p);
+    }
+    vec v = {0};
+    memcpy(&v, p, n * sizeof *p);
+    return v;
+}
+
+static inline void store_some(float *p, vec v, size_t n)
+{
+    if (n >= WIDTH) {
+        store(p, v);
+    } else {
+        memcpy(p, &v, n * sizeof *p);
+    }
 }
 
 // x - 0, not x + 0, keeps the sign of a zero.
@@ -55,13 +78,35 @@ static inline vec smaller(vec a, vec b)
     return out;
 }
 
+static inline vec magnitude(vec x)
+{
+    return (vec)((ivec)x & 0x7fffffff);
+}
+
+/* Lanes of a where the mask is set, else of b. */
+static inline vec choose(ivec mask, vec a, vec b)
+{
+    return (vec)(((ivec)a & mask) | ((ivec)b & ~mask));
+}
+
+/* The same with a constant, NaN staying NaN. With one, the loops over lanes fall apart in
+ * gcc 12. */
+static inline vec at_least(vec x, float low)
+{
+    return choose(x < low, splat(low), x);
+}
+
+static inline vec at_most(vec x, float high)
+{
+    return choose(x > high, splat(high), x);
+}
+
 /* exp of x <= 88; 0 below -87; NaN stays NaN. */
 static inline vec exponential(vec x)
 {
     const float round_to_int = 12582912.0f; /* 1.5 * 2^23 */
     const ivec is_tiny = x < -87.0f;
-    const vec bounded =
-        larger(splat(-88.0f), x); // the operand that may be NaN comes last
+    const vec bounded = at_least(x, -88.0f);
     const vec shifted = bounded * 1.44269504f + round_to_int;
     const vec n = shifted - round_to_int;
     const vec r = (bounded - n * 0.693359375f) + n * 2.12194440e-4f;
@@ -89,6 +134,79 @@ static inline vec small_exponential(vec x)
     q = q * f + 6.931469671e-1f;
     q = q * f + 1.000000072f;
     return (vec)((uvec)q + ((uvec)shifted << 23));
+}
+
+/* 2^t for the decay of a state, -64 <= t <= 127 and clamped to that. 2^t = 1 + f p(f) for
+ * the fraction f, 9e-8, less near 0: a decay of almost 1, taken thousands of times, must
+ * not drift. Below 2^-64 nothing is left of a state beside its input in fp32; going
+ * further would only meet denormals, which are slow. */
+static inline vec decay(vec t)
+{
+    const float round_to_int = 12582912.0f; /* 1.5 * 2^23 */
+    const vec bounded = at_least(at_most(t, 127.0f), -64.0f);
+    const vec shifted = bounded + round_to_int;
+    const vec f = bounded - (shifted - round_to_int);
+    vec p = f * 1.326474273e-3f + 9.671512833e-3f;
+    p = p * f + 5.550733666e-2f;
+    p = p * f + 2.402224209e-1f;
+    p = p * f + 6.931469777e-1f;
+    p = p * f + 1.0f;
+    return (vec)((uvec)p + ((uvec)shifted << 23));
+}
+
+/* log(1 + exp(x)) = max(x, 0) + log1p(u), u = exp(-|x|) in [0, 1]. With s = u / (2 + u),
+ * log1p(u) = 2 atanh(s) = u - s (u - s^2 p(s^2)), 4e-9. For x > 17 it is x. */
+static inline vec softplus(vec x)
+{
+    const vec u = exponential(-magnitude(x));
+    const vec s = u / (u + 2.0f);
+    const vec z = s * s;
+    vec p = z * 2.801193164e-1f + 2.800181779e-1f;
+    p = p * z + 4.002152639e-1f;
+    p = p * z + 6.666641630e-1f;
+    return at_least(x, 0.0f) + (u - s * (u - z * p));
+}
+
+/* x / (1 + exp(-z)), z of the sign of x. Nothing overflows for z < 0 as well, where it is
+ * x exp(z) / (1 + exp(z)). */
+static inline vec times_logistic(vec x, vec z)
+{
+    const vec e = exponential(-magnitude(z));
+    return choose(z < 0.0f, x * e, x) / (e + 1.0f);
+}
+
+static inline vec silu(vec x)
+{
+    return times_logistic(x, x);
+}
+
+/* (1 + tanh(y)) / 2 = 1 / (1 + exp(-2 y)), y = sqrt(2 / pi) (x + 0.044715 x^3). */
+static inline vec gelu_tanh(vec x)
+{
+    return times_logistic(x, x * (x * x * 0.0713548163f + 1.59576912f));
+}
+
+/* x Phi(x) = max(x, 0) - |x| Q(|x|), Q(a) = 1 - Phi(a) = erfc(a / sqrt(2)) / 2, so that
+ * nothing cancels on either side. Q(a) = exp(-a^2 / 2) t p(t), t = 1 / (1 + 0.3 a) (the
+ * form of Hastings 1955), 1.3e-7 of Q for a < 13.5, where exp is 0. */
+static inline vec gelu(vec x)
+{
+    const vec a = magnitude(x);
+    const vec t = 1.0f / (a * 0.3f + 1.0f);
+    vec p = t * 3.593182974e-2f - 1.582763211e-1f;
+    p = p * t + 2.082070210e-1f;
+    p = p * t - 5.539409396e-2f;
+    p = p * t + 1.294692577e-1f;
+    p = p * t + 9.963749782e-2f;
+    p = p * t + 1.207983543e-1f;
+    p = p * t + 1.196263902e-1f;
+    const vec tail = exponential(a * a * -0.5f) * t * p;
+    return at_least(x, 0.0f) - a * tail;
+}
+
+static inline vec relu(vec x)
+{
+    return at_least(x, 0.0f);
 }
 
 /* The sum of 16 lanes, in fp64, by halves. */

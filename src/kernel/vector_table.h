@@ -8,17 +8,17 @@
 #include <stdbool.h> /* bool */
 #include <stddef.h>  /* size_t */
 #include <stdint.h>  /* int32_t */
+#include <lmdepth/kernel.h>
 
 /* Columns that the loops over logits take at a time: rows of logits are padded to it. */
 enum { LMD_LANES = 16 };
 
-/* out (M, 16) = a (M, C) b (C, 16), added to out if `add`. Strides in floats. */
+/* out (M, 16) = a (M, C) b (C, 16). Strides in floats. */
 typedef struct lmd_panel {
     float *out;
     const float *a, *b;
     size_t out_stride, a_stride, b_stride;
     int M, C;
-    bool add;
 } lmd_panel;
 
 /* The first pass over a tile's row of logits. */
@@ -46,12 +46,51 @@ typedef struct lmd_sums {
 
 typedef void lmd_sums_loop(const lmd_sums_task *task, lmd_sums *out);
 
+/* The running softmax of 32 queries over a block of keys. Query i sees keys
+ * [from + i, to + i) of it, maybe none. */
+typedef struct lmd_softening {
+    float *
+        scores; /* (n, 32): of keys; becomes their exponentials, 0 for what is not seen */
+    int n, from, to;
+    float *largest; /* (32) scores so far, from -INFINITY; becomes that with this block */
+    float *weights; /* (32) sums of exponentials; the same */
+    float *factors; /* (32) out: what earlier sums are to be multiplied by */
+} lmd_softening;
+
+enum { LMD_SOFTEN_QUERIES = 32 };
+
 /* One prompt position's rotary pairs. */
 typedef struct lmd_pairs {
     float *x;                     /* (H, D) */
-    const float *cosines, *sines; /* (D / 2) */
-    int H, D;
+    const float *cosines, *sines; /* (R / 2) */
+    int H, D, R;
 } lmd_pairs;
+
+enum { LMD_ACTIVATIONS = LMD_RELU + 1 };
+
+/* x (n) = activation(x), times `factor` (n) unless that is NULL. */
+typedef void lmd_activate_loop(float *x, const float *factor, size_t n);
+
+/* One row of a convolution. */
+typedef struct lmd_taps {
+    const lmd_convolution *convolution;
+    float *out;      /* (C) */
+    const float *in; /* (C), the row of the same position */
+    size_t in_stride;
+    int before; /* rows before it that belong to its prompt */
+} lmd_taps;
+
+/* Most channels of an item of the selective scan: two cache lines of a row. */
+enum { LMD_SCAN_CHANNELS = 32 };
+
+/* Some channels of a prompt's selective scan. */
+typedef struct lmd_scan_part {
+    const lmd_selective_scan *scan;
+    float *out;        /* (T, width) */
+    float *scratch;    /* 2 n_states LMD_SCAN_CHANNELS floats */
+    size_t first, end; /* rows */
+    size_t channel, n; /* channels [channel, channel + n), n <= LMD_SCAN_CHANNELS */
+} lmd_scan_part;
 
 typedef struct lmd_vector_table {
     void (*panel)(const lmd_panel *panel);
@@ -73,12 +112,20 @@ typedef struct lmd_vector_table {
     void (*exponentials)(float *out, const float *in, int n, float reference,
                          float scale);
 
-    /* The largest of x (n), NaN aside; n a multiple of LMD_LANES. */
-    float (*largest)(const float *x, int n);
+    void (*soften)(const lmd_softening *softening);
+
+    /* sums (C, 32) = sums * factors (32) + fresh (C, 32). */
+    void (*carry)(float *sums, const float *fresh, const float *factors, int C);
 
     void (*rms_norm)(float *out, const float *in, const float *weight, double eps, int C);
+
+    /* bias may be NULL. */
+    void (*layer_norm)(float *out, const float *in, const float *weight,
+                       const float *bias, double eps, int C);
     void (*rotate)(const lmd_pairs *pairs);
-    void (*silu_gate)(float *gate, const float *up, size_t n);
+    lmd_activate_loop *activate[LMD_ACTIVATIONS];
+    void (*convolve)(const lmd_taps *taps);
+    void (*selective_scan)(const lmd_scan_part *part);
     void (*add)(float *out, const float *a, const float *b, size_t n);
     void (*multiply)(float *x, float factor, int n);
 } lmd_vector_table;

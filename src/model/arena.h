@@ -20,11 +20,11 @@ static inline void *lmd_model_take(lmd_arena *arena, size_t count, size_t size)
 }
 
 static inline void lmd_model_take_matrix(lmd_arena *arena, lmd_matrix *matrix, int O,
-                                         int C)
+                                         int C, lmd_matrix_type type)
 {
-    void *const piece = lmd_model_take(arena, lmd_matrix_bytes(O, C), 1);
+    void *const piece = lmd_model_take(arena, lmd_matrix_bytes(O, C, type), 1);
     if (piece) {
-        lmd_matrix_bind(matrix, O, C, piece);
+        lmd_matrix_bind(matrix, O, C, type, piece);
     }
 }
 

@@ -6,6 +6,7 @@
 #include <stddef.h>              /* size_t */
 #include <stdint.h>              /* int32_t */
 #include <lmdepth/base/status.h> /* lmd_status */
+#include <lmdepth/base/text.h>   /* lmd_text */
 #include <lmdepth/kernel.h>      /* lmd_kernel, lmd_matrix */
 #include <lmdepth/model.h>       /* lmd_model_shape, lmd_batch */
 #include <lmdepth/weights.h>     /* lmd_weights */
@@ -19,7 +20,7 @@ typedef struct lmd_family {
                                * GGUF that it serves; ends in NULL */
     size_t size;              /* of its struct, which begins with a lmd_model */
     const lmd_key *json_keys; /* what it makes of config.json; ends in {0} */
-    const lmd_key *gguf_keys; /* and of GGUF metadata */
+    const lmd_key *gguf_keys; /* and of GGUF metadata; NULL: it has no GGUF files */
     lmd_config defaults;      /* what a config that is silent means */
     lmd_wants wants;          /* its tensors; the first outer one is the embedding */
 
@@ -28,10 +29,12 @@ typedef struct lmd_family {
     lmd_status (*complete)(lmd_config *config, const char *path);
 
     /* Takes the packed weights from the arena, binding them when it has memory. Depends
-     * on the config alone. The unembedding is the first piece, and model.c's. */
+     * on config and found tensors alone. The first pieces, the unembedding and an untied
+     * embedding, are model.c's. */
     void (*bind)(lmd_model *model, lmd_arena *arena);
 
-    /* Fills what bind has bound, but for the unembedding. */
+    /* Fills what bind has bound, but for model.c's pieces. The padding of a matrix is to
+     * be cleared. */
     lmd_status (*load)(lmd_model *model);
 
     size_t (*work_bytes)(const lmd_model *model, int T);
@@ -41,6 +44,9 @@ typedef struct lmd_family {
 
     /* As lmd_model_flops. */
     double (*flops)(const lmd_model *model, const int32_t *starts, int n_prompts);
+
+    /* Appends a line for each thing that is unusual about it; NULL: nothing to say. */
+    void (*remarks)(const lmd_model *model, lmd_text *out);
 
     /* Frees what the family's struct owns. */
     void (*close)(lmd_model *model);
@@ -56,6 +62,7 @@ struct lmd_model {
     char *config_path;      /* owned; NULL when the config is in the weights file */
     size_t n_bytes;         /* of packed weights */
     lmd_matrix unembedding; /* (V, d), rows in the order of lmd_model_load */
+    lmd_matrix embedding;   /* (V, d), rows by id; not bound when tied */
     int32_t *places;        /* (V) owned: row of each id; NULL when that is the id */
 };
 

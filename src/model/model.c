@@ -34,25 +34,34 @@ static bool serves(const lmd_family *family, const char *type)
     return false;
 }
 
-static lmd_status find_family(const lmd_family **out, const char *path, const char *key,
+/* The types that are known in this world, separated by commas. */
+static void list_types(lmd_text *out, bool is_gguf)
+{
+    for (int i = 0; i < N_FAMILIES; i++) {
+        const bool is_there = !is_gguf || families[i]->gguf_keys;
+        for (const char *const *type = families[i]->types; is_there && *type; type++) {
+            lmd_text_append_format(out, "%s%s", out->size ? ", " : "", *type);
+        }
+    }
+}
+
+static lmd_status find_family(const lmd_family **out, const char *path, bool is_gguf,
                               const char *type)
 {
+    const char *const key = is_gguf ? "general.architecture" : "model_type";
     if (!type) {
         return lmd_status_set(LMD_INPUT, "%s: key '%s' is missing", path, key);
     }
-    lmd_text known = {0};
     for (int i = 0; i < N_FAMILIES; i++) {
-        if (serves(families[i], type)) {
+        if (serves(families[i], type) && (!is_gguf || families[i]->gguf_keys)) {
             *out = families[i];
-            lmd_text_clear(&known);
             return LMD_OK;
         }
-        for (const char *const *other = families[i]->types; *other; other++) {
-            lmd_text_append_format(&known, "%s%s", known.size ? ", " : "", *other);
-        }
     }
+    lmd_text known = {0};
+    list_types(&known, is_gguf);
     const lmd_status status =
-        lmd_status_set(LMD_INPUT, "%s: key '%s' is %s, which is not supported: %s is",
+        lmd_status_set(LMD_INPUT, "%s: key '%s' is %s, which is not supported: %s are",
                        path, key, type, lmd_text_string(&known));
     lmd_text_clear(&known);
     return status;
@@ -75,8 +84,7 @@ static lmd_status read_gguf(const lmd_family **family, lmd_config *config,
     const char *const path = lmd_weights_path(weights);
     lmd_bytes words = {0};
     const bool is_there = lmd_weights_get_string(weights, "general.architecture", &words);
-    LMD_TRY(
-        find_family(family, path, "general.architecture", is_there ? words.bytes : NULL));
+    LMD_TRY(find_family(family, path, true, is_there ? words.bytes : NULL));
     lmd_settings settings = {0};
     lmd_status status = lmd_model_read_gguf(&settings, weights, words.bytes);
     if (status == LMD_OK) {
@@ -98,7 +106,7 @@ static lmd_status read_json(const lmd_family **family, lmd_config *config,
     lmd_settings settings = {0};
     lmd_status status = lmd_model_read_json(&settings, path);
     if (status == LMD_OK) {
-        status = find_family(family, path, "model_type",
+        status = find_family(family, path, false,
                              lmd_model_find_words(&settings, "model_type"));
     }
     if (status == LMD_OK) {
@@ -108,17 +116,27 @@ static lmd_status read_json(const lmd_family **family, lmd_config *config,
     return status;
 }
 
-/* GGUF says by its tensors, not by a key, whether the head is tied, and may leave the
- * size of the vocabulary to them. */
-static void complete_gguf(lmd_config *config, const lmd_family *family,
-                          const lmd_weights *weights)
+/* GGUF says by its tensors, not by a key, whether the head is tied and what has a bias,
+ * and may leave the size of the vocabulary to them. */
+static lmd_status complete_gguf(lmd_config *config, const lmd_family *family,
+                                const lmd_weights *weights)
 {
+    enum { LARGEST_VOCABULARY = 1 << 24 };
     const lmd_tensor *const embedding =
         lmd_weights_find(weights, family->wants.outer[0].gguf);
     config->is_tied = !lmd_model_has_tensor(weights, &family->wants, family->wants.head);
-    if (config->V == 0 && embedding && embedding->n_rows < INT32_MAX) {
+    if (config->V == 0 && embedding) {
+        if (embedding->n_rows < 1 || embedding->n_rows > LARGEST_VOCABULARY) {
+            return lmd_status_set(LMD_INPUT,
+                                  "%s: tensor '%s' has %lld rows, which is no size of a "
+                                  "vocabulary",
+                                  lmd_weights_path(weights), embedding->name,
+                                  (long long)embedding->n_rows);
+        }
         config->V = (int)embedding->n_rows;
     }
+    lmd_model_set_flags(config, weights, &family->wants);
+    return LMD_OK;
 }
 
 /* The family and its config, from config.json (whose path is given) or, NULL, GGUF. */
@@ -129,15 +147,20 @@ static lmd_status read_config(const lmd_family **family, lmd_config *config,
         LMD_TRY(read_json(family, config, json_path));
     } else {
         LMD_TRY(read_gguf(family, config, weights));
-        complete_gguf(config, *family, weights);
+        LMD_TRY(complete_gguf(config, *family, weights));
     }
     return (*family)->complete(config, json_path ? json_path : lmd_weights_path(weights));
 }
 
-static int largest(int a, int b, int c)
+/* Of any product: a family's inputs are among these. */
+static int widest_input(const lmd_config *config)
 {
-    const int larger = a > b ? a : b;
-    return larger > c ? larger : c;
+    const int widths[] = {config->HD, config->F, config->inner, config->delta_rank};
+    int widest = config->d;
+    for (size_t i = 0; i < sizeof widths / sizeof *widths; i++) {
+        widest = widths[i] > widest ? widths[i] : widest;
+    }
+    return widest;
 }
 
 static void fill_shape(lmd_model *model)
@@ -153,7 +176,7 @@ static void fill_shape(lmd_model *model)
         .F = config->F,
         .V = config->V,
         .context = config->context,
-        .max_C = largest(config->d, config->HD, config->F),
+        .max_C = widest_input(config),
         .bos = config->bos < config->V ? config->bos : -1,
         .is_tied = config->is_tied,
         .parameters = model->found.parameters,
@@ -180,11 +203,26 @@ static char *describe(const lmd_weights *weights)
     return description;
 }
 
-/* Packed memory: the unembedding, then what the family takes. Returns its size. */
+/* The tensor of the unembedding's rows. */
+static const lmd_tensor *head_of(const lmd_model *model)
+{
+    const lmd_tensor *const head = model->found.outer[model->family->wants.head];
+    return head ? head : model->found.outer[0];
+}
+
+/* Packed memory: the unembedding, the embedding unless they are one, then what the family
+ * takes. Returns its size. */
 static size_t bind(lmd_model *model, void *memory)
 {
+    const int V = model->config.V, d = model->config.d;
+    const lmd_tensor *const head = head_of(model);
     lmd_arena arena = {memory, 0};
-    lmd_model_take_matrix(&arena, &model->unembedding, model->config.V, model->config.d);
+    lmd_model_take_matrix(&arena, &model->unembedding, V, d,
+                          lmd_model_packed_type(&head, 1));
+    if (!model->config.is_tied) {
+        lmd_model_take_matrix(&arena, &model->embedding, V, d,
+                              lmd_model_packed_type(&model->found.outer[0], 1));
+    }
     model->family->bind(model, &arena);
     return arena.used;
 }
@@ -288,19 +326,35 @@ static bool is_quantised(const lmd_weights *weights)
     return false;
 }
 
+static double stored_bytes(const lmd_weights *weights)
+{
+    double sum = 0;
+    for (int i = 0; i < lmd_weights_count(weights); i++) {
+        sum += (double)lmd_weights_at(weights, i)->n_bytes;
+    }
+    return sum;
+}
+
 void lmd_model_remarks(const lmd_model *model, lmd_text *out)
 {
     const lmd_model_shape *const shape = &model->shape;
     if (shape->is_tied) {
         lmd_text_append_string(out, "the unembedding is the embedding (tied)\n");
     }
-    if (shape->D != 0 && (int64_t)shape->H * shape->D != shape->d) {
+    if ((int64_t)shape->H * shape->D != shape->d && shape->H > 0) {
         lmd_text_append_format(out, "heads of size %d, apart from width / heads\n",
                                shape->D);
     }
     if (is_quantised(model->weights)) {
         lmd_text_append_string(
-            out, "weights are quantised: states are those of the quantised model\n");
+            out, "weights are quantised: states are those of the quantised model; ");
+        lmd_text_append_size(out, stored_bytes(model->weights));
+        lmd_text_append_string(out, " widen to ");
+        lmd_text_append_size(out, (double)model->n_bytes);
+        lmd_text_append_string(out, " in memory\n");
+    }
+    if (model->family->remarks) {
+        model->family->remarks(model, out);
     }
 }
 
@@ -333,18 +387,29 @@ void lmd_model_attach(lmd_model *model, const int32_t *order, void *memory)
     (void)bind(model, memory);
 }
 
+static lmd_status load_embeddings(lmd_model *model)
+{
+    const lmd_source rows = {.tensor = head_of(model), .places = model->places};
+    lmd_matrix_clear_padding(&model->unembedding);
+    LMD_TRY(lmd_model_load_matrix(model->weights, &rows, &model->unembedding));
+    if (model->config.is_tied) {
+        return LMD_OK;
+    }
+    const lmd_source by_id = {.tensor = model->found.outer[0]};
+    lmd_matrix_clear_padding(&model->embedding);
+    return lmd_model_load_matrix(model->weights, &by_id, &model->embedding);
+}
+
 lmd_status lmd_model_load(lmd_model *model, const int32_t *order, void *memory)
 {
-    const lmd_wants *const wants = &model->family->wants;
     const lmd_tensor *const embedding = model->found.outer[0];
-    const lmd_tensor *const head = model->found.outer[wants->head];
+    const lmd_tensor *const head = head_of(model);
     lmd_model_attach(model, order, memory);
     /* Readers of such a file disagree on which of the two counts. */
-    if (model->config.is_tied && head) {
+    if (model->config.is_tied && head != embedding) {
         LMD_TRY(lmd_model_check_equal(model->weights, embedding, head));
     }
-    LMD_TRY(lmd_model_load_matrix(model->weights, head ? head : embedding, model->places,
-                                  &model->unembedding));
+    LMD_TRY(load_embeddings(model));
     return model->family->load(model);
 }
 

@@ -1,10 +1,11 @@
 /* The family that does nothing: the template of a new one, and a test's stand-in for one.
- * It has an embedding and an unembedding but no blocks' weights; every state is zero. To
- * add a family: copy this file to <name>.c, fill in tables and functions in this order,
- * add the row to families.def, and a tiny model to tests/reference. */
-#include "family.h"
+ * Its blocks have no weights, so every state is the embedding. To add a family: copy this
+ * file to <name>.c, fill in tables and functions in this order, add the row to
+ * families.def, and a tiny model to tests/conformance. */
+#include "batch.h"  /* lmd_model_embed */
+#include "family.h" /* lmd_family */
 
-#include <string.h> /* memset, memcpy */
+#include <string.h> /* memcpy */
 
 /* ---- config ---- */
 
@@ -22,7 +23,9 @@ static lmd_status complete(lmd_config *config, const char *path)
     return LMD_OK;
 }
 
-/* ---- weights ---- */
+/* ---- weights ----
+ * model.c takes, loads and looks up embedding and unembedding; bind and load are for the
+ * rest: lmd_model_take_matrix and lmd_model_load_matrix. */
 
 static const lmd_want outer_wants[] = {
     LMD_MATRIX("embedding", "token_embd.weight", V, d),
@@ -60,9 +63,12 @@ static void forward(const lmd_model *model, lmd_kernel *kernel, const lmd_batch 
 {
     (void)kernel;
     (void)work;
-    const size_t n_states = (size_t)model->config.N + 1;
-    const size_t floats = n_states * (size_t)batch->T * (size_t)model->config.d;
-    memset(states, 0, floats * sizeof *states);
+    const size_t floats = (size_t)batch->T * (size_t)model->config.d;
+    lmd_model_embed(model, batch, states);
+    for (int l = 0; l < model->config.N; l++) {
+        memcpy(states + floats, states, floats * sizeof *states);
+        states += floats;
+    }
 }
 
 static void final_norm(const lmd_model *model, const float *in, float *out)
@@ -100,5 +106,6 @@ const lmd_family lmd_family_null = {
     .forward = forward,
     .final_norm = final_norm,
     .flops = flops,
+    .remarks = NULL,
     .close = free_nothing,
 };

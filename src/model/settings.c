@@ -90,6 +90,22 @@ const lmd_key lmd_model_harmless_keys[] = {
     {0},
 };
 
+/* Transformers computes the tanh form under five names: gelu_fast writes sqrt(2 / pi)
+ * with ten digits, which fp32 rounds alike. */
+const lmd_word lmd_model_activation_words[] = {
+    {"silu", LMD_SILU},
+    {"swish", LMD_SILU},
+    {"gelu", LMD_GELU},
+    {"gelu_python", LMD_GELU},
+    {"gelu_new", LMD_GELU_TANH},
+    {"gelu_fast", LMD_GELU_TANH},
+    {"gelu_accurate", LMD_GELU_TANH},
+    {"gelu_pytorch_tanh", LMD_GELU_TANH},
+    {"gelu_python_tanh", LMD_GELU_TANH},
+    {"relu", LMD_RELU},
+    {0},
+};
+
 /* ---- reading ---- */
 
 static lmd_setting *add(lmd_settings *settings, const char *name, lmd_setting_kind kind)
@@ -149,6 +165,31 @@ static void add_other(lmd_settings *settings, const char *name, lmd_setting_kind
     setting->text = lmd_memory_copy_text(text);
 }
 
+/* The words of an array, a line feed after each; NULL when it holds anything else. */
+static char *new_list(const json_t *array)
+{
+    lmd_text list = {0};
+    size_t i;
+    json_t *value;
+    json_array_foreach(array, i, value)
+    {
+        if (!json_is_string(value) || strchr(json_string_value(value), '\n')) {
+            lmd_text_clear(&list);
+            return NULL;
+        }
+        lmd_text_append_format(&list, "%s\n", json_string_value(value));
+    }
+    char *const copy = lmd_memory_copy_text(lmd_text_string(&list));
+    lmd_text_clear(&list);
+    return copy;
+}
+
+static void add_array(lmd_settings *settings, const char *name, const json_t *array)
+{
+    add_other(settings, name, LMD_SETTING_OTHER, "[...]", json_array_size(array) == 0);
+    settings->items[settings->count - 1].list = new_list(array);
+}
+
 static void add_json(lmd_settings *settings, const char *name, const json_t *value)
 {
     switch (json_typeof(value)) {
@@ -169,8 +210,7 @@ static void add_json(lmd_settings *settings, const char *name, const json_t *val
         add_words(settings, name, json_string_value(value), json_string_length(value));
         break;
     case JSON_ARRAY:
-        add_other(settings, name, LMD_SETTING_OTHER, "[...]",
-                  json_array_size(value) == 0);
+        add_array(settings, name, value);
         break;
     case JSON_OBJECT:
         add_other(settings, name, LMD_SETTING_OTHER, "{...}",
@@ -271,6 +311,7 @@ void lmd_model_clear_settings(lmd_settings *settings)
     for (size_t i = 0; i < settings->count; i++) {
         lmd_memory_free(settings->items[i].name);
         lmd_memory_free(settings->items[i].text);
+        lmd_memory_free(settings->items[i].list);
     }
     lmd_memory_free(settings->items);
     *settings = (lmd_settings){0};
@@ -327,11 +368,14 @@ static bool is_among(const char *text, const char *values)
 }
 
 static lmd_status take_size(const lmd_settings *settings, const lmd_setting *setting,
-                            int *out)
+                            int least, int *out)
 {
-    if (setting->kind != LMD_SETTING_INTEGER || setting->integer < 1 ||
+    if (setting->kind != LMD_SETTING_INTEGER || setting->integer < least ||
         setting->integer > LARGEST_SIZE) {
-        return refuse(settings, setting, "an integer from 1 to 2^24 belongs here");
+        char what[64];
+        (void)snprintf(what, sizeof what, "an integer from %d to 2^24 belongs here",
+                       least);
+        return refuse(settings, setting, what);
     }
     *out = (int)setting->integer;
     return LMD_OK;
@@ -350,6 +394,18 @@ static lmd_status take_real(const lmd_settings *settings, const lmd_setting *set
     return LMD_OK;
 }
 
+static lmd_status take_share(const lmd_settings *settings, const lmd_setting *setting,
+                             double *out)
+{
+    double rounded = 0;
+    LMD_TRY(take_real(settings, setting, &rounded));
+    if (setting->real > 1) {
+        return refuse(settings, setting, "at most 1 is");
+    }
+    *out = setting->real;
+    return LMD_OK;
+}
+
 static lmd_status take_only(const lmd_settings *settings, const lmd_setting *setting,
                             const char *values)
 {
@@ -358,15 +414,76 @@ static lmd_status take_only(const lmd_settings *settings, const lmd_setting *set
     return is_among(setting->text, values) ? LMD_OK : refuse(settings, setting, what);
 }
 
+static const lmd_word *find_word(const lmd_word *words, const char *text, size_t length)
+{
+    for (const lmd_word *known = words; known->word; known++) {
+        if (strlen(known->word) == length && memcmp(known->word, text, length) == 0) {
+            return known;
+        }
+    }
+    return NULL;
+}
+
+static lmd_status refuse_word(const lmd_settings *settings, const lmd_setting *setting,
+                              const lmd_word *words)
+{
+    lmd_text known = {0};
+    for (const lmd_word *word = words; word->word; word++) {
+        lmd_text_append_format(&known, "%s%s", known.size ? ", " : "", word->word);
+    }
+    lmd_text_append_string(&known, " are");
+    const lmd_status status = refuse(settings, setting, lmd_text_string(&known));
+    lmd_text_clear(&known);
+    return status;
+}
+
+static lmd_status take_word(const lmd_settings *settings, const lmd_setting *setting,
+                            const lmd_word *words, void *out)
+{
+    const lmd_word *const word = find_word(words, setting->text, strlen(setting->text));
+    if (!word || setting->kind != LMD_SETTING_WORDS) {
+        return refuse_word(settings, setting, words);
+    }
+    memcpy(out, &word->value, sizeof word->value);
+    return LMD_OK;
+}
+
+static lmd_status take_list(const lmd_settings *settings, const lmd_setting *setting,
+                            const lmd_word *words, lmd_block_flags *out)
+{
+    if (!setting->list) {
+        return refuse(settings, setting, "a list of words belongs here");
+    }
+    *out = (lmd_block_flags){0};
+    for (const char *at = setting->list; *at; out->count++) {
+        const size_t length = strcspn(at, "\n");
+        const lmd_word *const word = find_word(words, at, length);
+        if (!word || out->count == LMD_LISTED_BLOCKS) {
+            return lmd_status_set(
+                LMD_INPUT, "%s: key '%s' holds %.*s for block %d, which is not supported",
+                settings->path, setting->name, (int)(length < 80 ? length : 80), at,
+                out->count);
+        }
+        out->is_set[out->count] = word->value != 0;
+        at += length + 1;
+    }
+    return LMD_OK;
+}
+
 static lmd_status take(const lmd_settings *settings, const lmd_setting *setting,
                        const lmd_key *key, lmd_config *config)
 {
     void *const member = (char *)config + key->member;
     switch (key->kind) {
+    case LMD_KEY_LIMIT:
     case LMD_KEY_SIZE:
-        return take_size(settings, setting, member);
+        return take_size(settings, setting, 1, member);
+    case LMD_KEY_COUNT:
+        return take_size(settings, setting, 0, member);
     case LMD_KEY_REAL:
         return take_real(settings, setting, member);
+    case LMD_KEY_SHARE:
+        return take_share(settings, setting, member);
     case LMD_KEY_ID:
         if (setting->kind == LMD_SETTING_INTEGER && setting->integer >= 0 &&
             setting->integer < LARGEST_SIZE) {
@@ -379,6 +496,15 @@ static lmd_status take(const lmd_settings *settings, const lmd_setting *setting,
         }
         *(bool *)member = setting->integer != 0;
         return LMD_OK;
+    case LMD_KEY_EITHER:
+        if (setting->kind != LMD_SETTING_WORDS) {
+            return take_size(settings, setting, 1, member);
+        }
+        return take_word(settings, setting, key->words, member);
+    case LMD_KEY_WORD:
+        return take_word(settings, setting, key->words, member);
+    case LMD_KEY_LIST:
+        return take_list(settings, setting, key->words, member);
     case LMD_KEY_ONLY:
         return take_only(settings, setting, key->only);
     case LMD_KEY_ANY:
@@ -399,6 +525,8 @@ lmd_status lmd_model_apply_keys(lmd_settings *settings, const lmd_key *keys,
         if (setting && setting->kind != LMD_SETTING_NOTHING) {
             LMD_TRY(take(settings, setting, key, config));
             setting->is_known = true;
+        } else if (setting && key->kind == LMD_KEY_LIMIT) {
+            *(int *)(void *)((char *)config + key->member) = 0;
         } else if (key->is_needed) {
             return lmd_status_set(LMD_INPUT, "%s: key '%s' is missing", settings->path,
                                   key->name);

@@ -22,6 +22,17 @@ static uint32_t read_little(const char *bytes)
            (uint32_t)at[3] << 24;
 }
 
+/* Is there a content of more than LONGEST bytes? The longest of NFKC has 33. */
+static bool has_long_content(const char *strings, size_t n_bytes)
+{
+    enum { LONGEST = 1024 };
+    size_t length = 0;
+    for (size_t i = 0; i < n_bytes && length <= LONGEST; i++) {
+        length = strings[i] == 0 ? 0 : length + 1;
+    }
+    return length > LONGEST;
+}
+
 lmd_status lmd_charsmap_new(lmd_charsmap **out, const char *bytes, size_t size)
 {
     const size_t n_trie = size < 4 ? 0 : read_little(bytes);
@@ -33,6 +44,11 @@ lmd_status lmd_charsmap_new(lmd_charsmap **out, const char *bytes, size_t size)
     if (lmd_text_find_bad_utf8(strings, n_bytes) != n_bytes) {
         return lmd_status_set(LMD_INPUT,
                               "the precompiled character map is not well-formed UTF-8");
+    }
+    if (has_long_content(strings, n_bytes)) {
+        return lmd_status_set(LMD_INPUT,
+                              "the precompiled character map makes a text of a "
+                              "character");
     }
     lmd_charsmap *const map = lmd_memory_new(1, sizeof *map);
     map->n_units = n_trie / 4;

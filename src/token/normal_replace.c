@@ -89,6 +89,7 @@ static lmd_status apply_replace(const lmd_normalizer *self, lmd_matcher *matcher
                                 const char *text, size_t size, lmd_text *out)
 {
     const replace *const made = (const replace *)self;
+    const size_t start = out->size;
     lmd_match_walk walk = {0};
     size_t done = 0;
     while (size > 0) {
@@ -101,6 +102,7 @@ static lmd_status apply_replace(const lmd_normalizer *self, lmd_matcher *matcher
         lmd_text_append(out, text + done, match.begin - done);
         lmd_text_append(out, lmd_text_string(&made->content), made->content.size);
         done = match.end;
+        LMD_TRY(lmd_normalizer_check_growth(size, out->size - start));
     }
     lmd_text_append(out, text + done, size - done);
     return LMD_OK;

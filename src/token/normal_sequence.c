@@ -56,6 +56,9 @@ static lmd_status apply_sequence(const lmd_normalizer *self, lmd_matcher *matche
             lmd_text_clear(&now);
             now = next;
         }
+        if (status == LMD_OK) {
+            status = lmd_normalizer_check_growth(size, now.size);
+        }
     }
     lmd_text_append(out, lmd_text_string(&now), now.size);
     lmd_text_clear(&now);

@@ -40,6 +40,16 @@ lmd_status lmd_normalizer_apply(const lmd_normalizer *normalizer, lmd_matcher *m
     return normalizer->kind->apply(normalizer, matcher, text, size, out);
 }
 
+lmd_status lmd_normalizer_check_growth(size_t before, size_t after)
+{
+    enum { FREE = 1 << 20, LARGEST_FACTOR = 256 };
+    return after < FREE || after / LARGEST_FACTOR <= before
+               ? LMD_OK
+               : lmd_status_set(LMD_INPUT,
+                                "the normalizer makes more than %zu bytes of %zu", after,
+                                before);
+}
+
 lmd_status lmd_normalizer_front(const lmd_normalizer *normalizer, lmd_matcher *matcher,
                                 const char *text, size_t size, size_t *front)
 {

@@ -17,7 +17,8 @@ typedef struct lmd_normalizer_kind {
     /* Makes an object from its JSON; LMD_INPUT names the key. */
     lmd_status (*open)(lmd_normalizer **out, json_t *json);
     void (*close)(lmd_normalizer *self);
-    /* Appends the normalized text to `out`; fails only as regular expressions do. */
+    /* Appends the normalized text to `out`; fails as regular expressions do, and as
+     * lmd_normalizer_check_growth. */
     lmd_status (*apply)(const lmd_normalizer *self, lmd_matcher *matcher,
                         const char *text, size_t size, lmd_text *out);
     /* See lmd_normalizer_front; NULL: what the front becomes by itself. */
@@ -36,6 +37,10 @@ struct lmd_normalizer {
 /* By "type"; *out is NULL for JSON null (or NULL). Unknown ones are refused by name. */
 lmd_status lmd_normalizer_open(lmd_normalizer **out, json_t *json);
 void lmd_normalizer_close(lmd_normalizer *normalizer); /* accepts NULL */
+/* LMD_INPUT when a text of `before` bytes became so long as no normalizer makes it but
+ * one that is meant to fill the memory. */
+lmd_status lmd_normalizer_check_growth(size_t before, size_t after);
+
 lmd_status lmd_normalizer_apply(const lmd_normalizer *normalizer, lmd_matcher *matcher,
                                 const char *text, size_t size, lmd_text *out);
 

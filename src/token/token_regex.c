@@ -9,6 +9,10 @@
 
 enum { STACK_START = 32 * 1024, STACK_LIMIT = 1024 * 1024 };
 
+/* Steps of one match: the regular expressions of tokenizers need a few a byte. One that
+ * tries every way to divide a word ("(a+)+$") would take longer than anybody waits. */
+enum { LEAST_STEPS = 1 << 22, STEPS_PER_BYTE = 64 };
+
 struct lmd_regex {
     pcre2_code *code; /* owned */
 };
@@ -83,7 +87,6 @@ lmd_matcher *lmd_matcher_new(void)
     matcher->context = pcre2_match_context_create(NULL);
     matcher->stack = pcre2_jit_stack_create(STACK_START, STACK_LIMIT, NULL);
     pcre2_jit_stack_assign(matcher->context, NULL, matcher->stack);
-    pcre2_set_match_limit(matcher->context, UINT32_MAX);
     pcre2_set_depth_limit(matcher->context, UINT32_MAX);
     pcre2_set_heap_limit(matcher->context, UINT32_MAX);
     return matcher;
@@ -99,10 +102,18 @@ void lmd_matcher_free(lmd_matcher *matcher)
     }
 }
 
+static uint32_t limit_steps(size_t n_bytes)
+{
+    const size_t most = (UINT32_MAX - LEAST_STEPS) / STEPS_PER_BYTE;
+    const size_t n = n_bytes < most ? n_bytes : most;
+    return LEAST_STEPS + STEPS_PER_BYTE * (uint32_t)n;
+}
+
 lmd_status lmd_regex_find(const lmd_regex *regex, lmd_matcher *matcher, const char *text,
                           size_t size, size_t start, lmd_span *match, bool *found)
 {
     const PCRE2_SPTR subject = (PCRE2_SPTR)text;
+    pcre2_set_match_limit(matcher->context, limit_steps(size - start));
     int result = pcre2_match(regex->code, subject, size, start, PCRE2_NO_UTF_CHECK,
                              matcher->data, matcher->context);
     if (result == PCRE2_ERROR_JIT_STACKLIMIT) {

@@ -9,6 +9,7 @@
 #include <inttypes.h>            /* PRId64 */
 #include <string.h>              /* memcmp, strlen */
 #include <lmdepth/base/memory.h> /* lmd_memory_new */
+#include <lmdepth/base/size.h>   /* lmd_size_multiply */
 #include <lmdepth/base/text.h>   /* lmd_text */
 #include "pickle.h"              /* lmd_weights_pickle_read */
 #include "torch_zip.h"           /* lmd_zip */
@@ -40,7 +41,7 @@ static bool is_row_major(const lmd_torch_tensor *tensor)
         if (tensor->shape[i] != 1 && tensor->strides[i] != stride) {
             return false;
         }
-        if (__builtin_mul_overflow(stride, tensor->shape[i], &stride)) {
+        if (!lmd_size_multiply(stride, tensor->shape[i], &stride)) {
             return false;
         }
     }

@@ -10,6 +10,7 @@
 #include <stdlib.h>              /* qsort */
 #include <string.h>              /* strlen */
 #include <lmdepth/base/memory.h> /* lmd_memory_resize */
+#include <lmdepth/base/size.h>   /* lmd_size_multiply */
 
 lmd_status lmd_weights_store_refuse(const lmd_weights *weights, const char *tensor,
                                     const char *format, ...)
@@ -42,9 +43,9 @@ static lmd_status measure(const lmd_weights *weights, lmd_tensor *tensor,
                           const lmd_encoding *encoding)
 {
     int64_t n_rows = 1;
-    bool overflows = false;
+    bool fits = true;
     for (int i = 0; i < tensor->n_dims - 1; i++) {
-        overflows |= __builtin_mul_overflow(n_rows, tensor->shape[i], &n_rows);
+        fits &= lmd_size_multiply(n_rows, tensor->shape[i], &n_rows);
     }
     const int64_t row_length = tensor->shape[tensor->n_dims - 1];
     if (row_length % encoding->block_length != 0) {
@@ -57,12 +58,11 @@ static lmd_status measure(const lmd_weights *weights, lmd_tensor *tensor,
     int64_t n_blocks = 0;
     int64_t n_bytes = 0;
     int64_t n_float_bytes = 0; // callers widen: their buffers' sizes must be numbers too
-    overflows |= __builtin_mul_overflow(n_rows, row_length, &n_blocks);
-    overflows |=
-        __builtin_mul_overflow(n_blocks, (int64_t)sizeof(double), &n_float_bytes);
+    fits &= lmd_size_multiply(n_rows, row_length, &n_blocks);
+    fits &= lmd_size_multiply(n_blocks, sizeof(double), &n_float_bytes);
     n_blocks /= encoding->block_length;
-    overflows |= __builtin_mul_overflow(n_blocks, encoding->block_bytes, &n_bytes);
-    if (overflows) {
+    fits &= lmd_size_multiply(n_blocks, encoding->block_bytes, &n_bytes);
+    if (!fits) {
         return lmd_weights_store_refuse(weights, tensor->name, "its shape is too large");
     }
     tensor->n_rows = n_rows;

@@ -173,8 +173,8 @@ static const lmd_storage *storage_of(const lmd_weights *weights, const lmd_tenso
     return &weights->storage[tensor - weights->tensors];
 }
 
-/* The first of n values that is NaN or infinite; n when there is none. The whole chunk is
- * looked at first without a branch a value. */
+/* The first of n values that is NaN or infinite; n when there is none. All are looked at
+ * first without a branch a value. */
 static size_t find_nonfinite(const float *values, size_t n)
 {
     static const uint32_t EXPONENT = 0x7f800000;
@@ -194,19 +194,38 @@ static size_t find_nonfinite(const float *values, size_t n)
     return n;
 }
 
-/* `values` are n of the tensor's, from number `first` on. */
-static lmd_status check_finite(const lmd_weights *weights, const lmd_tensor *tensor,
-                               size_t first, const float *values, size_t n)
+/* The same for half floats with this exponent. */
+static size_t find_nonfinite_half(const uint16_t *values, size_t n, uint16_t exponent)
 {
-    const size_t bad = find_nonfinite(values, n);
-    if (bad == n) {
-        return LMD_OK;
+    uint16_t n_bad = 0;
+    for (size_t i = 0; i < n; i++) {
+        n_bad = (uint16_t)(n_bad | ((values[i] & exponent) == exponent));
     }
+    for (size_t i = 0; n_bad != 0 && i < n; i++) {
+        if ((values[i] & exponent) == exponent) {
+            return i;
+        }
+    }
+    return n;
+}
+
+static lmd_status refuse_value(const lmd_weights *weights, const lmd_tensor *tensor,
+                               size_t at)
+{
     const size_t row_length = (size_t)tensor->row_length;
     return lmd_weights_store_refuse(storage_of(weights, tensor)->part, tensor->name,
-                                    "value %zu of row %zu is not finite",
-                                    (first + bad) % row_length,
-                                    (first + bad) / row_length);
+                                    "value %zu of row %zu is not finite", at % row_length,
+                                    at / row_length);
+}
+
+/* From `offset` of the tensor's file. What follows will be wanted next: callers go from
+ * front to back, and after a tensor comes another. */
+static lmd_status read_bytes(const lmd_storage *storage, uint64_t offset, void *out,
+                             size_t n_bytes)
+{
+    LMD_TRY(lmd_file_read(storage->part->file, offset, out, n_bytes));
+    lmd_file_expect(storage->part->file, offset + n_bytes, n_bytes);
+    return LMD_OK;
 }
 
 /* Blocks [first, first + n) of a tensor, as many at a time as a request takes. */
@@ -224,11 +243,13 @@ static lmd_status read_blocks(const lmd_weights *weights, const lmd_tensor *tens
         const size_t part = n - done < most ? n - done : most;
         const uint64_t offset = storage->offset + (first + done) * n_bytes;
         float *const values = out + done * length;
-        status = lmd_file_read(storage->part->file, offset, blocks, part * n_bytes);
+        status = read_bytes(storage, offset, blocks, part * n_bytes);
         if (lmd_status_is_ok(status)) {
             encoding->widen(values, blocks, part);
-            status = check_finite(weights, tensor, (first + done) * length, values,
-                                  part * length);
+            const size_t bad = find_nonfinite(values, part * length);
+            if (bad < part * length) {
+                status = refuse_value(weights, tensor, (first + done) * length + bad);
+            }
         }
         done += part;
     }
@@ -250,6 +271,21 @@ lmd_status lmd_weights_read_rows(const lmd_weights *weights, const lmd_tensor *t
     const size_t blocks_per_row = (size_t)(tensor->row_length / encoding->block_length);
     return read_blocks(weights, tensor, (size_t)first * blocks_per_row,
                        (size_t)n * blocks_per_row, out);
+}
+
+lmd_status lmd_weights_read_halves(const lmd_weights *weights, const lmd_tensor *tensor,
+                                   int64_t first, int64_t n, uint16_t *out)
+{
+    assert(first >= 0 && n >= 0 && n <= tensor->n_rows && first <= tensor->n_rows - n);
+    const lmd_storage *const storage = storage_of(weights, tensor);
+    const bool is_f16 = strcmp(tensor->type, "F16") == 0;
+    assert(is_f16 || strcmp(tensor->type, "BF16") == 0);
+    const size_t before = (size_t)(first * tensor->row_length);
+    const size_t count = (size_t)(n * tensor->row_length);
+    LMD_TRY(read_bytes(storage, storage->offset + before * sizeof *out, out,
+                       count * sizeof *out));
+    const size_t bad = find_nonfinite_half(out, count, is_f16 ? 0x7c00 : 0x7f80);
+    return bad == count ? LMD_OK : refuse_value(weights, tensor, before + bad);
 }
 
 lmd_status lmd_weights_read_int64(const lmd_weights *weights, const lmd_tensor *tensor,

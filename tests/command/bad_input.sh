@@ -75,10 +75,10 @@ refuses 3 --set model.path="$SCRATCH/model"
 says "rope" "yarn"
 configure 'config["attention_bias"] = True'
 refuses 3 --set model.path="$SCRATCH/model"
-says "attention_bias"
-configure 'config["hidden_act"] = "relu"'
+says "missing" "self_attn.q_proj.bias"
+configure 'config["hidden_act"] = "mish"'
 refuses 3 --set model.path="$SCRATCH/model"
-says "hidden_act" "relu"
+says "hidden_act" "mish"
 configure 'config["model_type"] = "starfish"'
 refuses 3 --set model.path="$SCRATCH/model"
 says "starfish"

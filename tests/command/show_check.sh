@@ -12,9 +12,14 @@ json() { # json EXPRESSION: true of `o`, the JSON on the last command's output
         "$SCRATCH/out" || fail "not $1"
 }
 expect 0 "$LMDEPTH" show "$TINY"
-prints "llama" "2 blocks" "300 rows"
+prints "llama" "2 blocks" "300 rows" "258 ids" "$TINY/tokenizer.json" \
+    "remarks     " "42 rows of the vocabulary have no token (padding)"
 expect 0 "$LMDEPTH" show --json "$TINY"
 json 'o["blocks"] == 2 and o["vocabulary"] == 300 and o["bos"] == 256'
+json 'o["tokenizer_ids"] == 258 and "42 rows" in o["remarks"][-1]'
+expect 0 "$LMDEPTH" show tests/data/model/quantised/model.gguf
+prints "0.0227 M, stored as GGUF, Q8_0 F32 F16" "53 kB widen to 87 kB in memory" \
+    "tokenizer   none: "
 expect 0 "$LMDEPTH" show "$TINY/tokenizer.json"
 prints "BPE, 258 ids"
 expect 0 "$LMDEPTH" show "$SCRATCH/job.yaml"
@@ -36,4 +41,9 @@ ncdump -h "$SCRATCH/job.nc" >/dev/null || fail "ncdump"
 echo "junk" >"$SCRATCH/junk.bin"
 expect 3 "$LMDEPTH" show "$SCRATCH/junk.bin"
 says "junk.bin"
+# The jobs that are shipped: every key is right; what is missing here is the model or the corpus.
+for job in jobs/*.yaml; do
+    expect 2 env CORPUS="$SCRATCH" HF_HUB_CACHE="$SCRATCH/cache" "$LMDEPTH" check "$job" --set model.path=none/such
+    says "none/such"
+done
 exit 0

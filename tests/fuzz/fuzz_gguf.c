@@ -1,12 +1,9 @@
-/* Fuzz target for GGUF files. Build with clang -fsanitize=fuzzer,address,undefined and
- * the sources of src/base and src/weights; run with a folder of small valid files. */
-#include <stddef.h> /* size_t */
-#include "fuzz_weights.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes);
+/* GGUF files: keys, and tensors of every quantisation. */
+#include "fuzz_input.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
 {
-    try_input(bytes, n_bytes);
+    fuzz_read_weights(fuzz_write("model.gguf", (fuzz_bytes){bytes, n_bytes}));
+    fuzz_check_memory();
     return 0;
 }

@@ -1,12 +1,10 @@
-/* Fuzz target: any bytes as a line of jsonl. The text of what is accepted is UTF-8, and a
- * record has a label whatever becomes of it. Build: clang
- * -fsanitize=fuzzer,address,undefined */
+/* Any bytes as a line of jsonl: the text of what is accepted is UTF-8, and a record has a
+ * label whatever becomes of it. */
 #include <stdlib.h> /* abort */
 #include <lmdepth/corpus.h>
+#include "fuzz_input.h"
 
-int LLVMFuzzerTestOneInput(const unsigned char *bytes, size_t n_bytes);
-
-int LLVMFuzzerTestOneInput(const unsigned char *bytes, size_t n_bytes)
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
 {
     lmd_text text = {0};
     lmd_text label = {0};
@@ -19,5 +17,6 @@ int LLVMFuzzerTestOneInput(const unsigned char *bytes, size_t n_bytes)
     }
     lmd_text_clear(&text);
     lmd_text_clear(&label);
+    fuzz_check_memory();
     return 0;
 }

@@ -1,26 +1,14 @@
-/* Fuzz target for safetensors files. Build with clang -fsanitize=fuzzer,address,undefined
- * and the sources of src/base and src/weights; run with a folder of small valid files. */
-#include <stddef.h> /* size_t */
-#include <string.h> /* memcpy */
-#include "fuzz_weights.h"
+/* safetensors files: the input is a whole one, or only its header. */
+#include "fuzz_input.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes);
-
-/* As it is, and once more with a header that ends at the input's first zero byte and has
- * its true length before it: mutations hardly ever keep the length right by chance. */
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
 {
-    try_input(bytes, n_bytes);
-    uint64_t length = 0;
-    while (length < n_bytes && bytes[length] != 0) {
-        length++;
+    fuzz_bytes input = {bytes, n_bytes};
+    if (n_bytes > 0 && bytes[0] == '{') {
+        fuzz_read_weights(fuzz_write_safetensors("model.safetensors", input));
+    } else {
+        fuzz_read_weights(fuzz_write("model.safetensors", input));
     }
-    uint8_t *const file = lmd_memory_new(n_bytes + sizeof length, 1);
-    memcpy(file, &length, sizeof length);
-    if (n_bytes > 0) {
-        memcpy(file + sizeof length, bytes, n_bytes);
-    }
-    try_input(file, n_bytes + sizeof length);
-    lmd_memory_free(file);
+    fuzz_check_memory();
     return 0;
 }

@@ -518,18 +518,24 @@ def report(title, wrong):
     return not wrong
 
 
+def largest_tie(result, reference):
+    """(name, positions) of the count that near ties have moved most."""
+    found = ((name, distance.max()) for name, distance in tie_distances(result, reference))
+    return max(found, key=lambda pair: pair[1])
+
+
+def largest_of_means(result, reference):
+    """(name, share of the tolerance) of the mean that is furthest off."""
+    found = ((name, numpy.nanmax(away)) for name, away in mean_distances(result, reference))
+    return max(found, key=lambda pair: pair[1])
+
+
 def report_distance(result, reference):
     """How near the limits the result comes, for people."""
     limit = max(TIES, TIE_SHARE * reference.positions)
-    name, worst = max(
-        ((name, distance.max()) for name, distance in tie_distances(result, reference)),
-        key=lambda pair: pair[1],
-    )
+    name, worst = largest_tie(result, reference)
     print(f"     nearest the limit of near ties: {name}, {worst:g} of {limit:g} positions")
-    name, worst = max(
-        ((name, numpy.nanmax(distance)) for name, distance in mean_distances(result, reference)),
-        key=lambda pair: pair[1],
-    )
+    name, worst = largest_of_means(result, reference)
     print(f"     nearest the limit of means: {name}, {worst:.2g} of 1e-4 max(1, |x|)")
 
 

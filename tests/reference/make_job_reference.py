@@ -7,9 +7,9 @@ forward pass), tokenizers and numpy. Needs torch, transformers, tokenizers, gguf
 
 Nothing here is shared with the program: records, windows, chance, tokens, states, lens and
 counting follow the interface's words alone. compare_job.py holds a result against it.
-Understood of a job file: a GGUF model; sources of format paragraphs, lines, jsonl and
-document, not compressed; all of `prompts` and `observe` with the logit lens; frequencies
-from the corpus.
+Understood of a job file: a GGUF model; sources of format paragraphs, lines, jsonl, document
+and ids, not compressed; all of `prompts` and `observe` with the logit lens; frequencies from
+the corpus. tests/conformance/make_references.py brings models and vocabularies of its own.
 
 The reference is refused when the model's output is undecided somewhere, for then two right
 programs may disagree on t*, and with it on counts that the test wants equal.
@@ -107,7 +107,11 @@ DEFAULTS = {
 
 
 def read_job(path):
-    job = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return complete_job(yaml.safe_load(path.read_text(encoding="utf-8")))
+
+
+def complete_job(job):
+    """Fills in what the job leaves out."""
     for section, defaults in DEFAULTS.items():
         job[section] = {**defaults, **(job.get(section) or {})}
     metrics = job["observe"].get("metrics", METRICS[:4])
@@ -199,6 +203,7 @@ READERS = {
     "lines": read_lines,
     "document": read_document,
     "jsonl": read_jsonl,
+    "ids": read_lines,
 }
 EXTENSIONS = {".jsonl": "jsonl", ".txt": "paragraphs"}
 
@@ -248,6 +253,9 @@ class Vocabulary:
 
     def encode(self, text):
         return self.tokenizer.encode(text, add_special_tokens=False).ids
+
+    def decode(self, ids):
+        return self.tokenizer.decode(ids)
 
 
 Window = collections.namedtuple("Window", "inputs start n_bos first last")
@@ -382,14 +390,19 @@ def bins_of(values, edges):
 # ---- what the model says at every (state, position) ----
 
 
+# What is needed of a model: run(ids) gives states (N+1, T, d) and logits (T, V); its final norm;
+# its unembedding (V, d).
+Subject = collections.namedtuple("Subject", "run norm head n_blocks context")
+
+
 class Readouts:
     """Arrays (L, P): top1, rank (of t*), gold_rank, entropy, kl, surprisal; mass (L, P, B).
     Arrays (P): final (t*), gold (-1: none), group and fold."""
 
-    def __init__(self, model, corpus, states):
+    def __init__(self, subject, corpus, states):
         streams, gold, group, fold = [], [], [], []
         for prompt in corpus.prompts:
-            stream, _ = run(model, prompt.inputs)
+            stream, _ = subject.run(prompt.inputs)
             streams.append(stream[:, [offset for offset, _ in prompt.observed]][states])
             gold += [g for _, g in prompt.observed]
             group += [corpus.groups.index(prompt.group)] * len(prompt.observed)
@@ -397,7 +410,7 @@ class Readouts:
         self.stream = torch.cat(streams, dim=1)  # (L, P, d)
         self.gold = numpy.array(gold)
         self.group, self.fold = numpy.array(group), numpy.array(fold)
-        self.norm, self.head = model.model.norm, model.lm_head.weight.detach().T
+        self.norm, self.head = subject.norm, subject.head.T
 
     def margins(self):
         """(P) by how much the output prefers t* to the second best."""
@@ -603,26 +616,36 @@ def refuse_undecided(readouts, corpus):
     undecided = numpy.flatnonzero(margins < TIE_MARGIN)
     for index in undecided:
         prompt, offset = places[index]
-        text = corpus.vocabulary.tokenizer.decode(prompt.inputs[: offset + 1])
+        text = corpus.vocabulary.decode(prompt.inputs[: offset + 1])
         print(f"undecided by {margins[index]:.2g} after: {text[-60:]!r}")
     if len(undecided):
         sys.exit("change the text there")
 
 
-def compute(job_path):
-    """Reference (name -> array) and the readouts behind it."""
-    job = read_job(job_path)
-    folder = job_path.parent
-    model, reader = read_gguf(folder / job["model"]["path"])
-    n_blocks, rows = model.config.num_hidden_layers, model.config.vocab_size
-    vocabulary = Vocabulary(reader, rows)
-    corpus = Corpus(job, folder, vocabulary, model.config.max_position_embeddings)
-    states = list_of_states(job["observe"]["states"], n_blocks)
+def gguf_subject(path):
+    """The model of a GGUF file, and its vocabulary."""
+    model, reader = read_gguf(path)
+    subject = Subject(
+        lambda ids: run(model, ids),
+        model.model.norm,
+        model.lm_head.weight.detach(),
+        model.config.num_hidden_layers,
+        model.config.max_position_embeddings,
+    )
+    return subject, Vocabulary(reader, model.config.vocab_size)
+
+
+def compute(job, folder, subject, vocabulary):
+    """Reference (name -> array), and the readouts and the corpus behind it. Paths of the job's
+    corpus are relative to `folder`."""
+    rows = vocabulary.rows
+    corpus = Corpus(job, folder, vocabulary, subject.context)
+    states = list_of_states(job["observe"]["states"], subject.n_blocks)
     edges = {"band": band_edges(rows), "rank_bin": rank_edges(rows), "kl_bin": kl_edges(),
              "entropy_bin": entropy_edges(rows)}  # fmt: skip
     edges["final_band"] = edges["gold_band"] = edges["band"]
     bands = bins_of(corpus.ranks(), edges["band"])
-    readouts = Readouts(model, corpus, states)
+    readouts = Readouts(subject, corpus, states)
     refuse_undecided(readouts, corpus)
     readouts.decode(bands, len(edges["band"]) - 1)
     counts = Counts(readouts, corpus, states, edges)
@@ -633,7 +656,7 @@ def compute(job_path):
         reference[name + "_edges"] = edge
     labels = {"dimensions": dims, "group": corpus.groups, "lens": ["logit"], "fate": FATES,
               "outcome": OUTCOMES, "threshold": THRESHOLDS, "state": states,
-              "blocks": n_blocks}  # fmt: skip
+              "blocks": subject.n_blocks}  # fmt: skip
     reference["labels"] = numpy.array(json.dumps(labels, ensure_ascii=False))
     return reference, readouts, corpus
 
@@ -650,7 +673,9 @@ def main():
     parser.add_argument("job", type=pathlib.Path)
     parser.add_argument("-o", "--output", type=pathlib.Path, required=True)
     arguments = parser.parse_args()
-    reference, readouts, corpus = compute(arguments.job)
+    job, folder = read_job(arguments.job), arguments.job.parent
+    subject, vocabulary = gguf_subject(folder / job["model"]["path"])
+    reference, readouts, corpus = compute(job, folder, subject, vocabulary)
     print(f"{len(readouts.gold)} positions in {len(corpus.prompts)} windows, groups:",
           ", ".join(corpus.groups))  # fmt: skip
     for (group, fate), n in sorted(corpus.fates.items()):

@@ -26,11 +26,12 @@ from pathlib import Path
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "reference"))
 
-import make_token_references as references  # noqa: E402
-import sentencepiece  # noqa: E402
-from token_fuzz import Fuzz  # noqa: E402
-from token_texts import scripts, sources  # noqa: E402
-from tokenizers import Tokenizer  # noqa: E402
+import sentencepiece
+from token_fuzz import Fuzz
+from token_texts import scripts, sources
+from tokenizers import Tokenizer
+
+import make_token_references as references
 
 CHUNK = 2000
 

@@ -18,10 +18,10 @@ from pathlib import Path
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ["RUST_BACKTRACE"] = "0"
 
-from check_tokens import references, train_unigram  # noqa: E402
-from token_fuzz import Fuzz  # noqa: E402
-from token_texts import sources  # noqa: E402
-from tokenizers import Tokenizer  # noqa: E402
+from check_tokens import references, train_unigram
+from token_fuzz import Fuzz
+from token_texts import sources
+from tokenizers import Tokenizer
 
 BEHAVIORS = ["Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous"]
 STRINGS = 40
@@ -100,7 +100,21 @@ class Maker:
         return {"type": "Sequence", "pretokenizers": parts}
 
     def added_tokens(self):
-        words = ["<mask>", "ab", " ", "  ", "é", "e\u0301", "A", "user", "the", "▁", "1", "ﬁ", "字x"]
+        words = [
+            "<mask>",
+            "ab",
+            " ",
+            "  ",
+            "é",
+            "e\u0301",
+            "A",
+            "user",
+            "the",
+            "▁",
+            "1",
+            "ﬁ",
+            "字x",
+        ]
         chosen = self.random.sample(words, self.random.randrange(5))
         tokens = [references.added(w, special=True, normalized=False) for w in SPECIALS[:2]]
         for word in chosen:
@@ -120,7 +134,9 @@ class Maker:
     def post_processor(self):
         kind = self.random.randrange(4)
         if kind < 2:
-            return [None, {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True}][kind]
+            return [None, {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True}][
+                kind
+            ]
         front = [{"SpecialToken": {"id": "<s>", "type_id": 0}}] if self.flag() else []
         text = {"Sequence": {"id": "A", "type_id": 0}}
         template = {
@@ -147,7 +163,7 @@ def encode(tokenizer, text):
     """None where tokenizers fails, as it does for characters that no model part takes."""
     try:
         return " ".join(map(str, tokenizer.encode(text).ids))
-    except BaseException as error:  # noqa: BLE001 - a panic in Rust is no Exception
+    except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
             raise
         return None
@@ -192,7 +208,10 @@ def check(options, made, texts, folder):
         return -1
     wrong = [(t, ids, line) for (t, ids), line in zip(known, found, strict=True) if ids != line]
     for text, ids, line in wrong[:1]:
-        shown = {**made, "model": {k: v for k, v in made["model"].items() if k not in ("vocab", "merges")}}
+        shown = {
+            **made,
+            "model": {k: v for k, v in made["model"].items() if k not in ("vocab", "merges")},
+        }
         print(f"{json.dumps(shown)[:3000]}\n  {text!r}\n    reference {ids}\n    lmdepth   {line}")
     return len(wrong)
 

@@ -18,8 +18,8 @@ from pathlib import Path
 
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
-from check_tokens import references, train_unigram  # noqa: E402
-from token_texts import sources  # noqa: E402
+from check_tokens import references, train_unigram
+from token_texts import sources
 
 SIZE = 24_000_000
 CHUNK = 1000

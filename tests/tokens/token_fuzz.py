@@ -6,7 +6,28 @@ import unicodedata
 from token_texts import DIGITS, EMOJI, MARKS, SPACES
 
 APOSTROPHES = "'’ʼ‘`´＇"
-ENDINGS = "s S ſ t T d D m M ll LL lL re RE rE ve VE vE em n".split(" ")
+ENDINGS = [
+    "s",
+    "S",
+    "ſ",
+    "t",
+    "T",
+    "d",
+    "D",
+    "m",
+    "M",
+    "ll",
+    "LL",
+    "lL",
+    "re",
+    "RE",
+    "rE",
+    "ve",
+    "VE",
+    "vE",
+    "em",
+    "n",
+]
 BLOCK = 0x80
 
 

@@ -28,14 +28,39 @@ MARKS = (
     "\u0300\u0301\u0302\u0303\u0307\u0308\u0323\u0327\u0328\u0331\u0338\u0345\u05b0\u05b8\u064b"
     "\u0651\u0670\u093c\u094d\u0e31\u0e48\u1ab0\u1dc0\u20d0\u20dd\u3099\u309a\ufe0f\ufe20\u200d"
 )
-EMOJI = (
-    "😀 😂 🥺 👨‍👩‍👧‍👦 🏳️‍🌈 🏴󠁧󠁢󠁳󠁣󠁴󠁿 🇩🇪🇯🇵 👍🏽 👩🏿‍🚀 ❤️ ☃ ✈️ 1️⃣ #️⃣ 🤷‍♂️ 🧑‍💻 🫠 🪿 🙂‍↔️ ☎ ♻ © ™ ㊗ 🀄 🃏 🅰"
-).split(" ")
+EMOJI = [
+    "😀",
+    "😂",
+    "🥺",
+    "👨\u200d👩\u200d👧\u200d👦",
+    "🏳️\u200d🌈",
+    "🏴\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f",
+    "🇩🇪🇯🇵",
+    "👍🏽",
+    "👩🏿\u200d🚀",
+    "❤️",
+    "☃",
+    "✈️",
+    "1️⃣",
+    "#️⃣",
+    "🤷\u200d♂️",
+    "🧑\u200d💻",
+    "🫠",
+    "🪿",
+    "🙂\u200d↔️",
+    "☎",
+    "♻",
+    "©",
+    "™",
+    "㊗",
+    "🀄",
+    "🃏",
+    "🅰",
+]
 
 
 def read_text(path):
-    opened = gzip.open(path) if path.suffix == ".gz" else path.open("rb")
-    with opened as file:
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
         return file.read().decode("utf-8", "ignore")
 
 
@@ -53,7 +78,7 @@ def read_files(paths, limit=LIMIT):
 def read_words(path):
     """A dictionary's words in random order, a dozen a line."""
     affixes = path.with_suffix(".aff").read_bytes()
-    found = re.search(rb"^SET\s+(\S+)", affixes, re.M)
+    found = re.search(rb"^SET\s+(\S+)", affixes, re.MULTILINE)
     coding = found.group(1).decode() if found else "latin-1"
     lines = path.read_bytes().decode(coding, "ignore").splitlines()[1:]
     words = [line.split("/")[0].split("\t")[0] for line in lines]
@@ -87,12 +112,10 @@ def generate(kind, size=200_000):
             ]
         ),
         "emoji": lambda: "".join(source.choices([*EMOJI, "a", " ", "!"], k=3)),
-        "marks": lambda: (
-            "".join(
-                chr(source.choice([97, 0x410, 0x5D0, 0x915, 0xAC00, 0x304B]) + source.randrange(20))
-                + "".join(source.choices(MARKS, k=source.randrange(4)))
-                for _ in range(source.randrange(1, 9))
-            )
+        "marks": lambda: "".join(
+            chr(source.choice([97, 0x410, 0x5D0, 0x915, 0xAC00, 0x304B]) + source.randrange(20))
+            + "".join(source.choices(MARKS, k=source.randrange(4)))
+            for _ in range(source.randrange(1, 9))
         ),
         "spaces": lambda: (
             "".join(source.choices(SPACES, k=source.randrange(1, 7))) + source.choice("aб字.1'")
@@ -119,7 +142,10 @@ def sources(folder):
     for name in MANUALS:
         yield f"manual {name}", read_files(sorted((share / "man" / name).glob("man[1-8]/*.gz")))
     yield "names iso-codes", read_names(share / "locale")
-    yield "code python", read_files(sorted(Path(sysconfig.get_path("stdlib")).glob("*.py")), 800_000)
+    yield (
+        "code python",
+        read_files(sorted(Path(sysconfig.get_path("stdlib")).glob("*.py")), 800_000),
+    )
     yield "code headers", read_files(sorted(Path("/usr/include").glob("*.h")))
     for kind in ("numbers", "emoji", "marks", "spaces"):
         yield f"generated {kind}", generate(kind)

@@ -10,6 +10,7 @@ typedef struct decode_case {
     float *W;      /* (V, d) by id */
     int32_t *bands, *ids, *places, *edges;
     int32_t *gold; /* (S) */
+    lmd_matrix_type type;
     lmd_matrix matrix;
     lmd_readout *readouts;
     double *mass;
@@ -43,8 +44,8 @@ static inline void make_bands(decode_case *c)
 
 static inline void make_matrix(decode_case *c)
 {
-    void *memory = lmd_memory_new_aligned(1, lmd_matrix_bytes(c->V, c->d));
-    lmd_matrix_bind(&c->matrix, c->V, c->d, memory);
+    void *memory = lmd_memory_new_aligned(1, lmd_matrix_bytes(c->V, c->d, c->type));
+    lmd_matrix_bind(&c->matrix, c->V, c->d, c->type, memory);
     lmd_matrix_clear_padding(&c->matrix);
     for (int id = 0; id < c->V; id++) {
         lmd_matrix_put_row(&c->matrix, c->places[id], c->W + (size_t)id * (size_t)c->d);

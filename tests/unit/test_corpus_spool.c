@@ -1,4 +1,5 @@
 /* Chunks and their index: the same for any team, damaged ones refused by name. */
+#include "corpus_bytes.h"
 #include "corpus_case.h"
 
 /* Lines of jsonl of many lengths and labels, some of them bad, made by a fixed rule. */
@@ -164,6 +165,43 @@ static void test_index_damaged(void **state)
     case_end(&c);
 }
 
+/* Sets eight bytes and what comes after them: the checksum at the end. */
+static lmd_status read_forged(const lmd_text *index, size_t at, uint64_t value)
+{
+    lmd_text forged = {0};
+    lmd_text fingerprint = {0};
+    lmd_spool *spool;
+    const size_t n_checked = index->size - sizeof value;
+    lmd_text_append(&forged, index->bytes, index->size);
+    corpus_store64(forged.bytes + at, value);
+    corpus_store64(forged.bytes + n_checked, corpus_checksum(forged.bytes, n_checked));
+    const lmd_status status =
+        lmd_spool_read_index(&spool, forged.bytes, forged.size, "x", &fingerprint);
+    lmd_spool_close(spool);
+    lmd_text_clear(&fingerprint);
+    lmd_text_clear(&forged);
+    return status;
+}
+
+/* Right checksums over numbers that no run writes: two counts, each a number, whose sum
+ * is none. Found by fuzzing. */
+static void test_index_forged(void **state)
+{
+    (void)state;
+    corpus_case c;
+    begin_small(&c);
+    lmd_text index = {0};
+    lmd_spool *spool = case_run(&c);
+    lmd_spool_write_index(spool, "", &index);
+    lmd_spool_close(spool);
+    const size_t last = index.size - 2 * sizeof(uint64_t); // occurrences of the last id
+    assert_int_equal(read_forged(&index, last, 5), LMD_OK);
+    assert_int_equal(read_forged(&index, last, INT64_MAX), LMD_INPUT);
+    assert_int_equal(read_forged(&index, last, UINT64_MAX), LMD_INPUT);
+    lmd_text_clear(&index);
+    case_end(&c);
+}
+
 /* Reads every pack; LMD_OK only when all are right. */
 static lmd_status read_all(const lmd_spool *spool)
 {
@@ -210,6 +248,49 @@ static void test_chunk_damaged(void **state)
     case_write_bytes(&c, chunk_file, chunk.bytes, chunk.size);
     assert_int_equal(read_all(good), LMD_OK);
     lmd_spool_close(good);
+    lmd_text_clear(&chunk);
+    case_end(&c);
+}
+
+/* Writes the chunk with eight bytes of its tables set and both checksums right, and
+ * collects it. */
+static lmd_status collect_forged(corpus_case *c, const lmd_text *chunk, size_t at,
+                                 uint64_t value)
+{
+    enum { TABLES_AT = 80, TABLES_SUM = 88, STAMP = 112 };
+    lmd_text forged = {0};
+    lmd_spool *spool;
+    lmd_text_append(&forged, chunk->bytes, chunk->size);
+    const size_t tables = (size_t)corpus_load64(chunk->bytes + TABLES_AT);
+    corpus_store64(forged.bytes + tables + at, value);
+    const uint64_t sum = corpus_checksum(forged.bytes + tables, forged.size - tables);
+    corpus_store64(forged.bytes + TABLES_SUM, sum);
+    corpus_store64(forged.bytes + STAMP, corpus_checksum(forged.bytes, STAMP));
+    case_write_bytes(c, chunk_file, forged.bytes, forged.size);
+    const lmd_status status = case_run_into(c, &spool, true);
+    lmd_spool_close(spool);
+    lmd_text_clear(&forged);
+    return status;
+}
+
+/* Right checksums again: a group's name with a zero byte, counts without a sum. */
+static void test_chunk_forged(void **state)
+{
+    enum { RECORDS = LMD_FATE_COUNT * sizeof(int64_t), NAME = RECORDS + 4 };
+    (void)state;
+    corpus_case c;
+    begin_small(&c);
+    lmd_text chunk = {0};
+    lmd_spool_close(case_run(&c));
+    assert_int_equal(lmd_file_read_all(case_path(&c, chunk_file), 1 << 20, &chunk),
+                     LMD_OK);
+    const size_t tables = (size_t)corpus_load64(chunk.bytes + 80);
+    const uint64_t name = corpus_load64(chunk.bytes + tables + NAME);
+    assert_int_equal(collect_forged(&c, &chunk, NAME, name), LMD_OK);
+    assert_int_equal(collect_forged(&c, &chunk, NAME, name & ~UINT64_C(0xff)), LMD_INPUT);
+    assert_int_equal(collect_forged(&c, &chunk, 0, INT64_MAX), LMD_INPUT);
+    const size_t count = NAME + strlen("x") + 4; // of the first id
+    assert_int_equal(collect_forged(&c, &chunk, count, UINT64_MAX), LMD_INPUT);
     lmd_text_clear(&chunk);
     case_end(&c);
 }
@@ -321,6 +402,7 @@ int main(void)
         cmocka_unit_test(test_index_reads_back), cmocka_unit_test(test_index_damaged),
         cmocka_unit_test(test_chunk_damaged),    cmocka_unit_test(test_chunk_missing),
         cmocka_unit_test(test_empty_unit),       cmocka_unit_test(test_other_vocabulary),
+        cmocka_unit_test(test_index_forged),     cmocka_unit_test(test_chunk_forged),
         cmocka_unit_test(test_piece_damaged),    cmocka_unit_test(test_no_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

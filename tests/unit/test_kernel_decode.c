@@ -16,6 +16,17 @@ static lmd_head head_of(const decode_case *c)
                       .n_bands = c->n_bands};
 }
 
+/* Packs W anew; rows become what the type can hold. */
+static void set_type(decode_case *c, lmd_matrix_type type)
+{
+    lmd_memory_free(c->matrix.packed);
+    c->type = type;
+    make_matrix(c);
+    for (int id = 0; id < c->V; id++) {
+        lmd_matrix_get_row(&c->matrix, c->places[id], c->W + (size_t)id * (size_t)c->d);
+    }
+}
+
 static const int everything = LMD_DECODE_ENTROPY | LMD_DECODE_KL | LMD_DECODE_MASS;
 
 static void run_case(lmd_kernel *kernel, decode_case *c, int wants)
@@ -98,6 +109,7 @@ static void decode_equals_the_naive_twin(void **state)
         const int *n = sizes[i];
         lmd_kernel *kernel = case_kernel(1 + (int)i % 3, n[1]);
         decode_case c = make_case(n[0], n[1], n[2], n[3], 0.5f);
+        set_type(&c, (lmd_matrix_type)(i % 3));
         run_case(kernel, &c, everything);
         check_case(&c);
         free_case(&c);
@@ -131,6 +143,32 @@ static void decode_is_accurate_on_ordinary_numbers(void **state)
     lmd_memory_free(z);
     free_case(&c);
     case_free(kernel);
+}
+
+/* Unembeddings of half floats give the bits that the same values give as floats. */
+static void half_floats_decode_as_floats_do(void **state)
+{
+    (void)state;
+    static const lmd_matrix_type types[] = {LMD_F16, LMD_BF16};
+    static const int sizes[][4] = {
+        {33, 13, 7, 3}, {513, 65, 31, 2}, {1100, 301, 40, 3}, {40, 3, 3, 600}};
+    for (int i = 0; i < 8; i++) {
+        const int *n = sizes[i / 2];
+        lmd_kernel *kernel = case_kernel(2, n[1]);
+        decode_case half = make_case(n[0], n[1], n[2], n[3], 0.0f),
+                    wide = make_case(n[0], n[1], n[2], n[3], 0.0f);
+        set_type(&half, types[i % 2]);
+        memcpy(wide.W, half.W, (size_t)n[0] * (size_t)n[1] * sizeof *wide.W);
+        set_type(&wide, LMD_F32);
+        run_case(kernel, &half, everything);
+        run_case(kernel, &wide, everything);
+        const size_t rows = (size_t)n[2] * (size_t)n[3];
+        assert_same_bits(half.readouts, wide.readouts, rows * sizeof *half.readouts);
+        assert_same_bits(half.mass, wide.mass, rows * 7 * sizeof *half.mass);
+        free_case(&wide);
+        free_case(&half);
+        case_free(kernel);
+    }
 }
 
 /* A case whose logits are what `shape` says: d = 2, W = (1, value of the id). */
@@ -318,6 +356,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(decode_equals_the_naive_twin),
         cmocka_unit_test(decode_is_accurate_on_ordinary_numbers),
+        cmocka_unit_test(half_floats_decode_as_floats_do),
         cmocka_unit_test(extreme_logits_are_right),
         cmocka_unit_test(equal_rows_tie_to_the_lowest_id),
         cmocka_unit_test(rows_that_are_not_finite_touch_no_other),

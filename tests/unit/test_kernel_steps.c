@@ -1,221 +1,288 @@
-/* Norm, rotary pairs, gate, sum and attention against plain fp64. */
-#include "kernel_case.h"
+/* Norms, rotary pairs and sum against plain fp64. */
+#include <float.h>
+#include "step_case.h"
 
-static void norm_is_right(void **state)
+enum { T = 37 };
+
+typedef struct norm_case {
+    int C;
+    float *x, *weight, *bias, *out[N_TEAMS];
+} norm_case;
+
+static norm_case new_norm_case(int C, float offset)
+{
+    norm_case it = {.C = C,
+                    .x = case_numbers((size_t)T * (size_t)C, 1, 3.0f),
+                    .weight = case_numbers((size_t)C, 2, 1.0f),
+                    .bias = case_numbers((size_t)C, 3, 1.0f)};
+    for (int i = 0; i < T * C; i++) {
+        it.x[i] += offset;
+    }
+    for (int i = 0; i < N_TEAMS; i++) {
+        it.out[i] = case_numbers((size_t)T * (size_t)C, 4, 1.0f);
+    }
+    return it;
+}
+
+static void free_norm_case(norm_case *it)
+{
+    for (int i = 0; i < N_TEAMS; i++) {
+        lmd_memory_free(it->out[i]);
+    }
+    lmd_memory_free(it->bias);
+    lmd_memory_free(it->weight);
+    lmd_memory_free(it->x);
+}
+
+/* (x - mean) / sqrt(variance + eps), or the same about 0. */
+static void normalise(double *out, const float *x, int C, double eps, bool is_centred)
+{
+    double mean = 0.0, square = 0.0;
+    for (int c = 0; is_centred && c < C; c++) {
+        mean += (double)x[c] / C;
+    }
+    for (int c = 0; c < C; c++) {
+        out[c] = (double)x[c] - mean;
+        square += out[c] * out[c] / C;
+    }
+    for (int c = 0; c < C; c++) {
+        out[c] /= sqrt(square + eps);
+    }
+}
+
+static void check_rms_norm(int C)
+{
+    norm_case it = new_norm_case(C, 0.0f);
+    float row[128];
+    double expected[128];
+    for (int i = 0; i < N_TEAMS; i++) {
+        lmd_kernel *kernel = case_kernel(case_teams[i], C);
+        lmd_kernel_rms_norm(kernel, it.out[i], it.x, it.weight, 1e-5, T, C);
+        case_free(kernel);
+    }
+    case_check_teams(it.out, (size_t)(T * C));
+    for (int t = 0; t < T; t++) {
+        normalise(expected, it.x + t * C, C, 1e-5, false);
+        for (int c = 0; c < C; c++) {
+            const double y = expected[c] * (double)it.weight[c];
+            assert_near((double)it.out[0][t * C + c], y, 3e-7 * (1.0 + fabs(y)));
+        }
+        lmd_kernel_rms_norm_row(row, it.x + t * C, it.weight, 1e-5, C);
+        assert_same_bits(row, it.out[0] + t * C, (size_t)C * sizeof *row);
+    }
+    lmd_kernel *kernel = case_kernel(2, C);
+    lmd_kernel_rms_norm(kernel, it.x, it.x, it.weight, 1e-5, T, C);
+    assert_same_bits(it.x, it.out[0], (size_t)(T * C) * sizeof *it.x);
+    case_free(kernel);
+    free_norm_case(&it);
+}
+
+static void rms_norm_is_right(void **state)
 {
     (void)state;
-    enum { T = 37, C = 45 };
-    lmd_kernel *kernel = case_kernel(3, C);
-    float *x = case_numbers((size_t)T * C, 1, 3.0f), *weight = case_numbers(C, 2, 1.0f);
-    float *out = case_numbers((size_t)T * C, 3, 1.0f);
-    lmd_kernel_rms_norm(kernel, out, x, weight, 1e-5, T, C);
-    for (size_t t = 0; t < T; t++) {
-        double square = 0.0;
-        for (size_t c = 0; c < C; c++) {
-            square += (double)x[t * C + c] * (double)x[t * C + c];
-        }
-        for (size_t c = 0; c < C; c++) {
-            const double expected =
-                (double)x[t * C + c] / sqrt(square / C + 1e-5) * (double)weight[c];
-            assert_near((double)out[t * C + c], expected, 3e-7 * (1.0 + fabs(expected)));
-        }
-        float row[C];
-        lmd_kernel_rms_norm_row(row, x + t * C, weight, 1e-5, C);
-        assert_same_bits(row, out + t * C, sizeof row);
+    const int64_t live = lmd_memory_live();
+    for (int i = 0; i < N_WIDTHS; i++) {
+        check_rms_norm(case_widths[i]);
     }
-    lmd_kernel_rms_norm(kernel, x, x, weight, 1e-5, T, C);
-    assert_same_bits(x, out, (size_t)T * C * sizeof *x);
-    lmd_memory_free(out);
-    lmd_memory_free(weight);
-    lmd_memory_free(x);
+    assert_true(lmd_memory_live() == live);
+}
+
+static void check_layer_norm(int C, float offset, bool has_bias)
+{
+    norm_case it = new_norm_case(C, offset);
+    const float *bias = has_bias ? it.bias : NULL;
+    float row[128];
+    double expected[128];
+    for (int i = 0; i < N_TEAMS; i++) {
+        lmd_kernel *kernel = case_kernel(case_teams[i], C);
+        lmd_kernel_layer_norm(kernel, it.out[i], it.x, it.weight, bias, 1e-5, T, C);
+        case_free(kernel);
+    }
+    case_check_teams(it.out, (size_t)(T * C));
+    for (int t = 0; t < T; t++) {
+        normalise(expected, it.x + t * C, C, 1e-5, true);
+        for (int c = 0; c < C; c++) {
+            const double y = expected[c] * (double)it.weight[c] +
+                             (has_bias ? (double)it.bias[c] : 0.0);
+            assert_near((double)it.out[0][t * C + c], y, 3e-7 * (1.0 + fabs(y)));
+        }
+        lmd_kernel_layer_norm_row(row, it.x + t * C, it.weight, bias, 1e-5, C);
+        assert_same_bits(row, it.out[0] + t * C, (size_t)C * sizeof *row);
+    }
+    lmd_kernel *kernel = case_kernel(2, C);
+    lmd_kernel_layer_norm(kernel, it.x, it.x, it.weight, bias, 1e-5, T, C);
+    assert_same_bits(it.x, it.out[0], (size_t)(T * C) * sizeof *it.x);
     case_free(kernel);
+    free_norm_case(&it);
+}
+
+static void layer_norm_is_right(void **state)
+{
+    (void)state;
+    for (int i = 0; i < N_WIDTHS; i++) {
+        check_layer_norm(case_widths[i], 0.0f, true);
+        check_layer_norm(case_widths[i], 0.0f, false);
+        check_layer_norm(case_widths[i], 1000.0f, true); // a mean far beyond the spread
+    }
+}
+
+static void norms_stand_extreme_rows(void **state)
+{
+    (void)state;
+    static const float sizes[] = {0.0f, 1e-42f, 1e-20f, 1e4f, 1e18f, FLT_MAX};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        enum { C = 17 };
+        float *x = case_numbers(C, 1, sizes[i]), *weight = case_numbers(C, 2, 1.0f);
+        float rms[C], layer[C];
+        lmd_kernel_rms_norm_row(rms, x, weight, 1e-5, C);
+        lmd_kernel_layer_norm_row(layer, x, weight, NULL, 1e-5, C);
+        for (int c = 0; c < C; c++) {
+            assert_true(fabsf(rms[c]) < 5.0f && fabsf(layer[c]) < 5.0f);
+        }
+        lmd_memory_free(weight);
+        lmd_memory_free(x);
+    }
+}
+
+/* Heads of D in rows with something else behind them. */
+static void check_heads(int H, int D)
+{
+    enum { BEHIND = 5 };
+    const int stride = H * D + BEHIND;
+    const size_t n = (size_t)(T * stride);
+    float *weight = case_numbers((size_t)D, 2, 1.0f), *old = case_numbers(n, 1, 2.0f);
+    float *x[N_TEAMS];
+    double expected[128];
+    for (int i = 0; i < N_TEAMS; i++) {
+        x[i] = case_numbers(n, 1, 2.0f);
+        lmd_kernel *kernel = case_kernel(case_teams[i], 8);
+        lmd_kernel_rms_norm_heads(kernel, x[i], (size_t)stride, weight, 1e-6, T, H, D);
+        case_free(kernel);
+    }
+    case_check_teams(x, n);
+    for (int t = 0; t < T; t++) {
+        for (int h = 0; h < H; h++) {
+            const int at = t * stride + h * D;
+            normalise(expected, old + at, D, 1e-6, false);
+            for (int c = 0; c < D; c++) {
+                const double y = expected[c] * (double)weight[c];
+                assert_near((double)x[0][at + c], y, 3e-7 * (1.0 + fabs(y)));
+            }
+        }
+        assert_same_bits(x[0] + t * stride + H * D, old + t * stride + H * D,
+                         BEHIND * sizeof *old);
+    }
+    for (int i = 0; i < N_TEAMS; i++) {
+        lmd_memory_free(x[i]);
+    }
+    lmd_memory_free(old);
+    lmd_memory_free(weight);
+}
+
+static void norm_of_heads_is_right(void **state)
+{
+    (void)state;
+    for (int i = 0; i < N_WIDTHS; i++) {
+        check_heads(1, case_widths[i]);
+        check_heads(3, case_widths[i]);
+    }
+}
+
+/* ---- rotary embedding ---- */
+
+typedef struct turn {
+    int H, D, R, stride;
+} turn;
+
+/* Element i of x before the turn, and how it turns. */
+static double turned(const turn *it, const float *old, const lmd_rotary *rotary, int i)
+{
+    const int t = i / it->stride, c = i % it->stride, at = c % it->D, half = it->R / 2;
+    if (c >= it->H * it->D || at >= it->R) {
+        return (double)old[i];
+    }
+    const int pair = rotary->place[t] * half + at % half;
+    const double other = (double)old[at < half ? i + half : i - half];
+    const double sign = at < half ? -1.0 : 1.0;
+    return (double)old[i] * (double)rotary->cosines[pair] +
+           sign * other * (double)rotary->sines[pair];
+}
+
+static void check_rotation(const turn *it)
+{
+    enum { PLACES = 5 };
+    const size_t n = (size_t)(T * it->stride);
+    float *old = case_numbers(n, 1, 1.0f), *x[N_TEAMS];
+    float *cosines = case_numbers((size_t)(PLACES * it->R), 2, 1.0f);
+    float *sines = case_numbers((size_t)(PLACES * it->R), 3, 1.0f);
+    int32_t place[T];
+    for (int t = 0; t < T; t++) {
+        place[t] = t % PLACES;
+    }
+    const lmd_rotary rotary = {
+        .cosines = cosines, .sines = sines, .place = place, .R = it->R};
+    for (int i = 0; i < N_TEAMS; i++) {
+        x[i] = case_numbers(n, 1, 1.0f);
+        lmd_kernel *kernel = case_kernel(case_teams[i], 8);
+        lmd_kernel_rotate(kernel, x[i], (size_t)it->stride, &rotary, T, it->H, it->D);
+        case_free(kernel);
+    }
+    case_check_teams(x, n);
+    for (int i = 0; i < (int)n; i++) {
+        const double y = turned(it, old, &rotary, i);
+        assert_near((double)x[0][i], y, 3e-7);
+        assert_true(i % it->stride < it->H * it->D || x[0][i] == old[i]);
+    }
+    for (int i = 0; i < N_TEAMS; i++) {
+        lmd_memory_free(x[i]);
+    }
+    lmd_memory_free(sines);
+    lmd_memory_free(cosines);
+    lmd_memory_free(old);
 }
 
 static void rotation_is_right(void **state)
 {
     (void)state;
-    enum { T = 19, H = 3, D = 10, STRIDE = 33, PLACES = 5 };
-    lmd_kernel *kernel = case_kernel(2, 8);
-    float *x = case_numbers((size_t)T * STRIDE, 1, 1.0f);
-    float *old = case_numbers((size_t)T * STRIDE, 1, 1.0f);
-    float *cosines = case_numbers(PLACES * D / 2, 2, 1.0f);
-    float *sines = case_numbers(PLACES * D / 2, 3, 1.0f);
-    int32_t place[T];
-    for (int t = 0; t < T; t++) {
-        place[t] = t % PLACES;
+    static const turn turns[] = {{3, 10, 10, 33},  {3, 10, 4, 30},   {1, 7, 6, 7},
+                                 {2, 64, 16, 200}, {2, 64, 64, 128}, {1, 2, 2, 3},
+                                 {4, 33, 0, 132}};
+    for (size_t i = 0; i < sizeof turns / sizeof turns[0]; i++) {
+        check_rotation(&turns[i]);
     }
-    lmd_kernel_rotate(kernel, x, STRIDE, cosines, sines, place, T, H, D);
-    for (int i = 0; i < T * STRIDE; i++) {
-        const int t = i / STRIDE, c = i % STRIDE, at = c % D;
-        if (c >= H * D) {
-            assert_true(x[i] == old[i]);
-            continue;
-        }
-        const int pair = place[t] * (D / 2) + at % (D / 2);
-        const double other = (double)old[at < D / 2 ? i + D / 2 : i - D / 2];
-        const double sign = at < D / 2 ? -1.0 : 1.0;
-        assert_near((double)x[i],
-                    (double)old[i] * (double)cosines[pair] +
-                        sign * other * (double)sines[pair],
-                    3e-7);
-    }
-    lmd_memory_free(sines);
-    lmd_memory_free(cosines);
-    lmd_memory_free(old);
-    lmd_memory_free(x);
-    case_free(kernel);
 }
 
-static void gate_and_sum_are_right(void **state)
+static void sum_is_right(void **state)
 {
     (void)state;
-    enum { T = 33, F = 21 };
-    lmd_kernel *kernel = case_kernel(2, 8);
-    float *gate = case_numbers((size_t)T * F, 1, 30.0f);
-    float *up = case_numbers((size_t)T * F, 2, 1.0f);
-    gate[5] = -200.0f;
-    gate[6] = 200.0f;
-    gate[7] = NAN;
-    float *old = case_numbers((size_t)T * F, 1, 30.0f);
-    memcpy(old, gate, (size_t)T * F * sizeof *gate);
-    lmd_kernel_silu_gate(kernel, gate, up, T, F);
-    for (int i = 0; i < T * F; i++) {
-        const double x = (double)old[i], expected = x / (1.0 + exp(-x)) * (double)up[i];
-        if (i == 7) {
-            assert_true(isnan(gate[i]));
-        } else {
-            assert_near((double)gate[i], expected, 1e-6 * (fabs(expected) + 1e-3));
+    for (int w = 0; w < N_WIDTHS; w++) {
+        const int C = case_widths[w];
+        const size_t n = (size_t)(T * C);
+        float *a = case_numbers(n, 1, 1.0f), *b = case_numbers(n, 2, 1.0f);
+        float *out = case_numbers(n, 3, 1.0f);
+        lmd_kernel *kernel = case_kernel(2, 8);
+        lmd_kernel_add(kernel, out, a, b, T, C);
+        for (size_t i = 0; i < n; i++) {
+            assert_true(out[i] == a[i] + b[i]);
         }
-    }
-    lmd_kernel_add(kernel, up, up, old, T, F);
-    float *first = case_numbers((size_t)T * F, 2, 1.0f);
-    for (int i = 0; i < T * F; i++) {
-        assert_true(i == 7 || up[i] == first[i] + old[i]);
-    }
-    lmd_memory_free(first);
-    lmd_memory_free(old);
-    lmd_memory_free(up);
-    lmd_memory_free(gate);
-    case_free(kernel);
-}
-
-/* ---- attention ---- */
-
-typedef struct pack {
-    int T, H, K, D;
-    float *q, *k, *v, *out;
-} pack;
-
-static pack make_pack(int T, const int heads[3])
-{
-    const size_t rows = (size_t)T;
-    const size_t wide = (size_t)(heads[0] * heads[2]),
-                 narrow = (size_t)(heads[1] * heads[2]);
-    return (pack){.T = T,
-                  .H = heads[0],
-                  .K = heads[1],
-                  .D = heads[2],
-                  .q = case_numbers(rows * wide, 1, 1.0f),
-                  .k = case_numbers(rows * narrow, 2, 1.5f),
-                  .v = case_numbers(rows * narrow, 3, 1.0f),
-                  .out = case_numbers(rows * wide, 4, 1.0f)};
-}
-
-static void free_pack(pack *p)
-{
-    lmd_memory_free(p->q);
-    lmd_memory_free(p->k);
-    lmd_memory_free(p->v);
-    lmd_memory_free(p->out);
-}
-
-static double score(const pack *p, int t, int s, int h, double scale)
-{
-    const float *q = p->q + ((size_t)t * (size_t)p->H + (size_t)h) * (size_t)p->D;
-    const int g = h / (p->H / p->K);
-    const float *k = p->k + ((size_t)s * (size_t)p->K + (size_t)g) * (size_t)p->D;
-    double sum = 0.0;
-    for (int c = 0; c < p->D; c++) {
-        sum += (double)q[c] * (double)k[c];
-    }
-    return sum * scale;
-}
-
-/* Row t of a prompt that begins at `first`, head h, channel by channel. */
-static void check_attention(const pack *p, int first, int t, int h, double scale)
-{
-    double weights[1024], sum = 0.0;
-    for (int s = first; s <= t; s++) {
-        weights[s - first] = exp(score(p, t, s, h, scale) - score(p, t, t, h, scale));
-        sum += weights[s - first];
-    }
-    const size_t D = (size_t)p->D;
-    for (size_t c = 0; c < D; c++) {
-        double expected = 0.0;
-        for (int s = first; s <= t; s++) {
-            const size_t g = (size_t)(h / (p->H / p->K));
-            expected += weights[s - first] / sum *
-                        (double)p->v[((size_t)s * (size_t)p->K + g) * D + c];
-        }
-        const float found = p->out[((size_t)t * (size_t)p->H + (size_t)h) * D + c];
-        assert_near((double)found, expected, 3e-6);
-    }
-}
-
-static void attention_is_right(void **state)
-{
-    (void)state;
-    static const int all_heads[][3] = {{1, 1, 64}, {6, 2, 10}, {4, 4, 17}};
-    static const int32_t starts[] = {0, 1, 64, 65, 64 + 130, 200, 200};
-    for (int i = 0; i < 3; i++) {
-        lmd_kernel *kernel = case_kernel(2, 64);
-        pack p = make_pack(200, all_heads[i]);
-        lmd_kernel_attention(kernel, p.out, p.q, p.k, p.v, starts, 6, all_heads[i], 0.3f);
-        for (int prompt = 0; prompt < 6; prompt++) {
-            for (int t = starts[prompt]; t < starts[prompt + 1]; t++) {
-                for (int h = 0; h < p.H; h++) {
-                    check_attention(&p, starts[prompt], t, h, (double)0.3f);
-                }
-            }
-        }
-        free_pack(&p);
+        lmd_kernel_add(kernel, b, a, b, T, C);
+        assert_same_bits(b, out, n * sizeof *out);
         case_free(kernel);
-    }
-}
-
-static void a_prompt_alone_has_the_bits_it_has_in_a_pack(void **state)
-{
-    (void)state;
-    static const int heads[] = {6, 2, 10};
-    static const int32_t starts[] = {0, 3, 3 + 77, 3 + 77 + 129};
-    lmd_kernel *one = case_kernel(1, 60), *five = case_kernel(5, 60);
-    pack p = make_pack(starts[3], heads);
-    p.k[0] = NAN; // of the first prompt, and no other may notice
-    lmd_kernel_attention(five, p.out, p.q, p.k, p.v, starts, 3, heads, 0.3f);
-    assert_true(isnan(p.out[0]));
-    for (int prompt = 1; prompt < 3; prompt++) {
-        const int32_t alone[] = {0, starts[prompt + 1] - starts[prompt]};
-        const size_t wide = (size_t)starts[prompt] * 60,
-                     narrow = (size_t)starts[prompt] * 20;
-        float *out = case_numbers((size_t)alone[1] * 60, 5, 1.0f);
-        lmd_kernel_attention(one, out, p.q + wide, p.k + narrow, p.v + narrow, alone, 1,
-                             heads, 0.3f);
-        assert_same_bits(out, p.out + wide, (size_t)alone[1] * 60 * sizeof *out);
         lmd_memory_free(out);
+        lmd_memory_free(b);
+        lmd_memory_free(a);
     }
-    free_pack(&p);
-    case_free(five);
-    case_free(one);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(norm_is_right),
+        cmocka_unit_test(rms_norm_is_right),
+        cmocka_unit_test(layer_norm_is_right),
+        cmocka_unit_test(norms_stand_extreme_rows),
+        cmocka_unit_test(norm_of_heads_is_right),
         cmocka_unit_test(rotation_is_right),
-        cmocka_unit_test(gate_and_sum_are_right),
-        cmocka_unit_test(attention_is_right),
-        cmocka_unit_test(a_prompt_alone_has_the_bits_it_has_in_a_pack),
+        cmocka_unit_test(sum_is_right),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

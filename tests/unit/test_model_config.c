@@ -107,6 +107,7 @@ static void test_harmless_keys(void **state)
         "{\"sliding_window\": null, \"rope_scaling\": null, \"pretraining_tp\": 1}",
         "{\"rope_scaling\": {\"rope_type\": \"default\"}}",
         "{\"rope_scaling\": {\"type\": \"default\"}, \"partial_rotary_factor\": 1.0}",
+        "{\"attention_bias\": false, \"mlp_bias\": null, \"pretraining_tp\": 2}",
         "{\"bos_token_id\": [1, 2], \"hidden_act\": \"swish\", \"head_dim\": null}",
         "{\"id2label\": {\"0\": \"A\", \"1\": \"B\"}, \"temperature\": 0.6}",
     };
@@ -140,11 +141,10 @@ static void test_refused_keys(void **state)
 {
     (void)state;
     static const refusal both[] = {
-        {"{\"attention_bias\": true}", "'attention_bias' is true"},
-        {"{\"mlp_bias\": true}", "'mlp_bias' is true"},
-        {"{\"hidden_act\": \"gelu\"}", "'hidden_act' is gelu"},
+        {"{\"attention_bias\": 1}", "'attention_bias' is 1"},
+        {"{\"hidden_act\": \"quick_gelu\"}", "'hidden_act' is quick_gelu"},
+        {"{\"hidden_act\": \"quick_gelu\"}", "silu, swish, gelu, "},
         {"{\"hidden_act\": 3}", "'hidden_act' is 3"},
-        {"{\"pretraining_tp\": 2}", "'pretraining_tp' is 2"},
         {"{\"sliding_window\": 4096}", "'sliding_window' is 4096"},
         {"{\"logit_scale\": 0.0625}", "'logit_scale' is 0.0625"},
         {"{\"final_logit_softcapping\": 30.0}", "'final_logit_softcapping' is 30"},
@@ -169,10 +169,20 @@ static void test_refused_keys(void **state)
         {"{\"head_dim\": 7}", "odd size 7"},
         {"{\"head_dim\": null, \"num_attention_heads\": 5}", "no multiple of 5 heads"},
         {"{\"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": 8.0}}",
-         "'rope_scaling.rope_type' is llama3"},
-        {"{\"rope_scaling\": {\"type\": \"linear\", \"factor\": 2.0}}",
-         "'rope_scaling.type' is linear"},
-        {"{\"rope_scaling\": {\"factor\": 2.0}}", "'rope_scaling.factor' is 2"},
+         "'low_freq_factor' and 'high_freq_factor'"},
+        {"{\"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": 8.0, "
+         "\"low_freq_factor\": 4.0, \"high_freq_factor\": 4.0}}",
+         "'high_freq_factor' is 4"},
+        {"{\"rope_scaling\": {\"type\": \"linear\"}}", "needs a key 'factor'"},
+        {"{\"rope_scaling\": {\"type\": \"yarn\", \"factor\": 2.0}}",
+         "'rope_scaling.type' is yarn"},
+        {"{\"rope_scaling\": {\"rope_type\": \"longrope\", \"factor\": 2.0}}",
+         "'rope_scaling.rope_type' is longrope"},
+        {"{\"rope_scaling\": {\"type\": \"linear\", \"factor\": 2, \"mscale\": 1}}",
+         "'rope_scaling.mscale' is 1"},
+        {"{\"rope_scaling\": {\"factor\": 2.0}}", "'factor' of 2 but no kind"},
+        {"{\"rope_theta\": 1e5, \"rope_parameters\": {\"rope_theta\": 2e5}}",
+         "'rope_theta' is 100000, but"},
     };
     static const refusal new[] = {
         {"{\"rope_parameters\": {\"rope_type\": \"yarn\", \"factor\": 4.0}}",
@@ -327,6 +337,48 @@ static void test_gguf_keys(void **state)
     assert_gguf_says("llama", "llomb", "'general.architecture' is llomb");
 }
 
+/* A family that GGUF knows under another name is not taken under its own. */
+static void test_gguf_family(void **state)
+{
+    (void)state;
+    static const char key[] = "\x14\0\0\0\0\0\0\0general.architecture\x08\0\0\0"
+                              "\x07\0\0\0\0\0\0\0mistral";
+    char folder[MODEL_PATH_SIZE];
+    lmd_text bytes = {0};
+    lmd_model *model = NULL;
+    model_files_make_folder(folder);
+    lmd_text_append(&bytes, "GGUF\3\0\0\0\0\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0", 24);
+    lmd_text_append(&bytes, key, sizeof key - 1);
+    model_files_write(folder, "model.gguf", &bytes);
+    assert_int_equal(lmd_model_open(&model, folder), LMD_INPUT);
+    assert_says("'general.architecture' is mistral, which is not supported: ");
+    lmd_text_clear(&bytes);
+    (void)lmd_file_remove_tree(folder);
+}
+
+/* Where no key tells the size of the vocabulary, an embedding without a row does not.
+ * Found by fuzzing. */
+static void test_gguf_empty_vocabulary(void **state)
+{
+    (void)state;
+    static const char name[] = "token_embd.weight";
+    char folder[MODEL_PATH_SIZE];
+    lmd_text bytes = {0};
+    lmd_model *model = NULL;
+    model_files_make_folder(folder);
+    model_files_read(TINY "quantised/model.gguf", &bytes);
+    assert_int_equal(model_files_replace(&bytes, "llama.vocab_size", "other.vocab_size"),
+                     1);
+    char *const at = memmem(bytes.bytes, bytes.size, name, sizeof name - 1);
+    assert_non_null(at);
+    memset(at + sizeof name - 1 + 4 + 8, 0, 8); // behind n_dims and the row's length
+    model_files_write(folder, "model.gguf", &bytes);
+    assert_int_equal(lmd_model_open(&model, folder), LMD_INPUT);
+    assert_says("'token_embd.weight' has 0 rows");
+    lmd_text_clear(&bytes);
+    (void)lmd_file_remove_tree(folder);
+}
+
 static void test_gguf_tensors(void **state)
 {
     (void)state;
@@ -351,7 +403,9 @@ int main(void)
         cmocka_unit_test(test_renamed_tensors),
         cmocka_unit_test(test_files),
         cmocka_unit_test(test_gguf_keys),
+        cmocka_unit_test(test_gguf_family),
         cmocka_unit_test(test_gguf_tensors),
+        cmocka_unit_test(test_gguf_empty_vocabulary),
     };
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);
     return failed != 0 || lmd_memory_live() != live;

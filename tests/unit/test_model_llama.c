@@ -11,7 +11,6 @@
 #include <lmdepth/weights.h>
 #include <math.h>
 #include "../../src/model/family.h"
-#include "../../src/model/rotary.h"
 #include "model_files.h"
 
 enum { LENGTH = 11 }; /* of the reference prompts */
@@ -87,7 +86,7 @@ static float *logits_of(const loaded *it, const float *last, int T)
     for (size_t t = 0; t < (size_t)T; t++) {
         lmd_model_final_norm(it->model, last + t * d, normed + t * d);
     }
-    lmd_kernel_linear(it->kernel, rows, normed, lmd_model_unembedding(it->model), NULL,
+    lmd_kernel_linear(it->kernel, rows, normed, d, lmd_model_unembedding(it->model), NULL,
                       T);
     for (size_t t = 0; t < (size_t)T; t++) {
         for (size_t row = 0; row < V; row++) {
@@ -406,50 +405,44 @@ static void test_flops(void **state)
     lmd_model_close(model);
 }
 
-static void test_rotary(void **state)
-{
-    (void)state;
-    enum { POSITIONS = 9, HALF = 3 };
-    float cosines[POSITIONS * HALF];
-    float sines[POSITIONS * HALF];
-    lmd_model_fill_rotary(cosines, sines, POSITIONS, 2 * HALF, 500.0);
-    for (int t = 0; t < POSITIONS; t++) {
-        for (int i = 0; i < HALF; i++) {
-            const double angle = t * pow(500.0, -2.0 * i / (2 * HALF));
-            assert_true(fabs((double)cosines[t * HALF + i] - cos(angle)) < 2e-6);
-            assert_true(fabs((double)sines[t * HALF + i] - sin(angle)) < 2e-6);
-        }
-    }
-}
-
 /* ---- the template ---- */
 
 extern const lmd_family lmd_family_null;
 
+/* Every state is the embedding. */
 static void test_null_family(void **state)
 {
     (void)state;
+    enum { V = 3, WIDTH = 4, STATES = 3, LONG = 2 };
+    static const float rows[V * WIDTH] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
     const lmd_family *const family = &lmd_family_null;
-    const lmd_batch batch = {2, 1, (const uint32_t[]){0, 1}, (const int32_t[]){0, 2}};
-    float states[3 * 2 * 4];
+    const lmd_batch batch = {LONG, 1, (const uint32_t[]){2, 0}, (const int32_t[]){0, 2}};
+    float states[STATES][LONG][WIDTH];
     lmd_arena arena = {0};
     lmd_model *const model = lmd_memory_new(1, family->size);
+    void *const memory = lmd_memory_new_aligned(lmd_matrix_bytes(V, WIDTH, LMD_F32), 1);
     model->family = family;
     model->config = family->defaults;
-    model->config.N = 2;
-    model->config.d = 4;
+    model->config.N = STATES - 1;
+    model->config.d = WIDTH;
+    model->config.V = V;
+    lmd_matrix_bind(&model->embedding, V, WIDTH, LMD_F32, memory);
+    for (int id = 0; id < V; id++) {
+        lmd_matrix_put_row(&model->embedding, id, rows + id * WIDTH);
+    }
     assert_int_equal(family->complete(&model->config, ""), LMD_OK);
     family->bind(model, &arena);
     assert_int_equal(arena.used, 0);
     assert_int_equal(family->load(model), LMD_OK);
-    memset(states, 1, sizeof states);
-    family->forward(model, NULL, &batch, NULL, states);
-    for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
-        assert_true(states[i] >= 0 && states[i] <= 0);
+    family->forward(model, NULL, &batch, NULL, &states[0][0][0]);
+    for (int l = 0; l < STATES; l++) {
+        assert_memory_equal(states[l][0], rows + 2 * WIDTH, sizeof states[l][0]);
+        assert_memory_equal(states[l][1], rows, sizeof states[l][1]);
     }
     assert_true(family->flops(model, batch.starts, 1) <= 0);
     family->close(model);
     lmd_memory_free(model);
+    lmd_memory_free(memory);
 }
 
 int main(void)
@@ -467,7 +460,6 @@ int main(void)
         cmocka_unit_test(test_tied_with_other_head),
         cmocka_unit_test(test_not_finite),
         cmocka_unit_test(test_flops),
-        cmocka_unit_test(test_rotary),
         cmocka_unit_test(test_null_family),
     };
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);

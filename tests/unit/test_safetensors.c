@@ -75,6 +75,9 @@ static void tensors_and_metadata_are_read(void **state)
     assert_int_equal(lmd_weights_read_rows(weights, b, 0, 2, values), LMD_OK);
     assert_true(values[0] == 1 && values[1] == 2 && values[2] == -3);
     assert_true(values[3] == 0x1p-24f);
+    uint16_t halves[2];
+    assert_int_equal(lmd_weights_read_halves(weights, b, 1, 1, halves), LMD_OK);
+    assert_true(halves[0] == 0xc200 && halves[1] == 0x0001);
     const lmd_tensor *const nothing = lmd_weights_find(weights, "nothing");
     assert_true(nothing->n_rows == 0 && nothing->row_length == 3);
     assert_int_equal(lmd_weights_read_rows(weights, nothing, 0, 0, NULL), LMD_OK);
@@ -281,6 +284,45 @@ static void infinities_are_refused_by_name(void **state)
 
 /* ---- folders and other files ---- */
 
+/* As stored, values just below infinity pass, and no other. */
+static void half_floats_that_are_not_finite_are_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *type, *bytes;
+        bool is_good;
+    } CASES[] = {{"F16", "\xff\x7b\x00\x80\xff\xfb", true},
+                 {"F16", "\x00\x00\x00\x7c\x00\x00", false},
+                 {"F16", "\x00\x00\x01\xfc\x00\x00", false},
+                 {"BF16", "\x7f\x7f\x00\x7c\x7f\xff", true},
+                 {"BF16", "\x00\x00\x80\xff\x00\x00", false},
+                 {"BF16", "\x00\x00\xc0\x7f\x00\x00", false}};
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        lmd_text header = {0}, file = {0};
+        lmd_text_append_format(&header,
+                               "{\"w\":{\"dtype\":\"%s\",\"shape\":[3,1],"
+                               "\"data_offsets\":[0,6]}}",
+                               CASES[i].type);
+        put_safetensors(&file, lmd_text_string(&header));
+        lmd_text_append(&file, CASES[i].bytes, 6);
+        lmd_text_clear(&header);
+        write_file("halves.safetensors", &file);
+        lmd_weights *const weights = open_file("halves.safetensors");
+        const lmd_tensor *const tensor = lmd_weights_find(weights, "w");
+        uint16_t out[3];
+        const bool is_ok =
+            lmd_status_is_ok(lmd_weights_read_halves(weights, tensor, 0, 3, out));
+        assert_int_equal(is_ok, CASES[i].is_good);
+        if (is_ok) {
+            assert_memory_equal(out, CASES[i].bytes, 6);
+        } else {
+            expect_message("halves.safetensors",
+                           "tensor 'w': value 0 of row 1 is not finite");
+        }
+        lmd_weights_close(weights);
+    }
+}
+
 static void expect_folder_refusal(const char *file_name, const char *part)
 {
     char folder[PATH_SIZE];
@@ -360,6 +402,7 @@ int main(void)
         cmocka_unit_test(overlaps_holes_and_ends_are_checked),
         cmocka_unit_test(large_tensors_are_read_in_parts),
         cmocka_unit_test(infinities_are_refused_by_name),
+        cmocka_unit_test(half_floats_that_are_not_finite_are_refused),
         cmocka_unit_test(a_model_folder_is_searched),
         cmocka_unit_test(what_is_not_there_is_a_matter_of_usage),
         cmocka_unit_test(lookalikes_are_called_by_their_names),

@@ -210,6 +210,19 @@ static void reals_are_whole_strings(void **state)
     assert_true(value == 12);
 }
 
+static void sizes_have_a_unit(void **state)
+{
+    (void)state;
+    lmd_text text = {0};
+    lmd_text_append_size(&text, 999400);
+    lmd_text_append_string(&text, ", ");
+    lmd_text_append_size(&text, 340.2e6);
+    lmd_text_append_string(&text, ", ");
+    lmd_text_append_size(&text, 1.204e9);
+    assert_string_equal(lmd_text_string(&text), "999 kB, 340 MB, 1.20 GB");
+    lmd_text_clear(&text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -221,6 +234,7 @@ int main(void)
         cmocka_unit_test(white_space_is_six_bytes),
         cmocka_unit_test(integers_are_whole_strings),
         cmocka_unit_test(reals_are_whole_strings),
+        cmocka_unit_test(sizes_have_a_unit),
     };
     return cmocka_run_group_tests_name("text", tests, NULL, NULL);
 }

@@ -266,6 +266,83 @@ static void test_long_word(void **state)
     lmd_token_close(tokenizer);
 }
 
+/* Thirty normalizers, each of which doubles the text. */
+static void test_exploding_normalizer(void **state)
+{
+    (void)state;
+    static const char twice[] =
+        "{\"type\":\"Replace\",\"pattern\":{\"String\":\"a\"},\"content\":\"aa\"}";
+    char path[CASE_PATH];
+    lmd_text json = {0};
+    lmd_text_append_string(&json, "{" MODEL ",\"normalizer\":{\"type\":\"Sequence\","
+                                  "\"normalizers\":[");
+    for (int i = 0; i < 30; i++) {
+        lmd_text_append_format(&json, "%s%s", i > 0 ? "," : "", twice);
+    }
+    lmd_text_append_string(&json, "]}}");
+    write_tokenizer(path, json.bytes);
+    lmd_tokenizer *const tokenizer = open_tokenizer(path);
+    lmd_encoder *const encoder = lmd_token_new_encoder(tokenizer);
+    lmd_ids ids = {0};
+    assert_int_equal(lmd_token_encode(encoder, "bb", 2, &ids, NULL), LMD_OK);
+    assert_int_equal(lmd_token_encode(encoder, "a", 1, &ids, NULL), LMD_INPUT);
+    assert_non_null(strstr(lmd_status_message(), "bytes of 1"));
+    lmd_ids_clear(&ids);
+    lmd_text_clear(&json);
+    lmd_token_free_encoder(encoder);
+    lmd_token_close(tokenizer);
+}
+
+/* A character map with one content of 3 * n + 1 letters (in base64, three of them are
+ * "YWFh"). */
+static lmd_status open_with_map(int n)
+{
+    char path[CASE_PATH];
+    lmd_text json = {0};
+    lmd_tokenizer *tokenizer = NULL;
+    lmd_text_append_string(&json, "{" MODEL ",\"normalizer\":{\"type\":\"Precompiled\","
+                                  "\"precompiled_charsmap\":\"BAAAAAAAAABh");
+    for (int i = 0; i < n; i++) {
+        lmd_text_append_string(&json, "YWFh");
+    }
+    lmd_text_append_string(&json, "\"}}");
+    const lmd_status status =
+        lmd_token_open(&tokenizer, write_tokenizer(path, json.bytes));
+    lmd_token_close(tokenizer);
+    lmd_text_clear(&json);
+    return status;
+}
+
+static void test_exploding_character(void **state)
+{
+    (void)state;
+    assert_int_equal(open_with_map(300), LMD_OK);
+    assert_int_equal(open_with_map(400), LMD_INPUT);
+    assert_non_null(strstr(lmd_status_message(), "makes a text of a character"));
+}
+
+/* A regular expression that would try 2^60 ways to divide a word gives up soon. */
+static void test_exploding_regex(void **state)
+{
+    (void)state;
+    char path[CASE_PATH];
+    write_tokenizer(path, "{" MODEL ",\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":"
+                          "{\"Regex\":\"(a+)+$\"},\"behavior\":\"Isolated\"}}");
+    lmd_tokenizer *const tokenizer = open_tokenizer(path);
+    lmd_encoder *const encoder = lmd_token_new_encoder(tokenizer);
+    char word[61];
+    memset(word, 'a', sizeof word);
+    lmd_ids ids = {0};
+    assert_int_equal(lmd_token_encode(encoder, word, sizeof word, &ids, NULL), LMD_OK);
+    word[60] = 'b';
+    assert_int_equal(lmd_token_encode(encoder, word, sizeof word, &ids, NULL),
+                     LMD_RESOURCE);
+    assert_non_null(strstr(lmd_status_message(), "gives up"));
+    lmd_ids_clear(&ids);
+    lmd_token_free_encoder(encoder);
+    lmd_token_close(tokenizer);
+}
+
 int main(void)
 {
 #define IN_FOLDER(test)                                                                  \
@@ -279,6 +356,9 @@ int main(void)
         IN_FOLDER(test_special_strings_are_counted),
         IN_FOLDER(test_ill_formed_text_is_refused),
         IN_FOLDER(test_long_word),
+        IN_FOLDER(test_exploding_normalizer),
+        IN_FOLDER(test_exploding_character),
+        IN_FOLDER(test_exploding_regex),
     };
 #undef IN_FOLDER
     return cmocka_run_group_tests(tests, NULL, NULL);

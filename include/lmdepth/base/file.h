@@ -24,6 +24,10 @@ uint64_t lmd_file_size(const lmd_file *file);
 lmd_status lmd_file_read(const lmd_file *file, uint64_t offset, void *out,
                          size_t n_bytes);
 
+/* Tells the system that these bytes will be read soon, so that the disk works while the
+ * caller does. They need not exist. */
+void lmd_file_expect(const lmd_file *file, uint64_t offset, uint64_t n_bytes);
+
 /* Tells the system that the file will be read once from front to end. */
 void lmd_file_expect_sequential(const lmd_file *file);
 

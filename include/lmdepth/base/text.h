@@ -21,6 +21,9 @@ void lmd_text_append_string(lmd_text *text, const char *string);
 __attribute__((format(printf, 2, 3))) void
 lmd_text_append_format(lmd_text *text, const char *format, ...);
 
+/* A size in memory for people: "12 kB", "340 MB", "1.20 GB". */
+void lmd_text_append_size(lmd_text *text, double n_bytes);
+
 /* Makes room for `n_bytes` more, so that a reader can write behind `size` itself. The
  * byte after them is zero; a reader that fills fewer and raises `size` sets its own zero.
  */
@@ -46,5 +49,9 @@ bool lmd_text_is_blank(const char *bytes, size_t n_bytes);
 /* Integers and reals of a whole string, without locale; false unless all of it is one. */
 bool lmd_text_to_int64(const char *string, int64_t *value);
 bool lmd_text_to_double(const char *string, double *value);
+
+/* A positive time: seconds with a unit (45s, 90m, 12h, 2d; a bare number: seconds), or as
+ * Slurm writes it: MM:SS, HH:MM:SS, D-HH:MM:SS. */
+bool lmd_text_to_seconds(const char *string, double *seconds);
 
 #endif

@@ -1,0 +1,62 @@
+/* Reasons to end early: a signal (Slurm's USR1 before a time limit, TERM, a user's INT)
+ * or the time that --max-time gave. The handler only counts; whoever works asks now and
+ * then. A second signal ends the process at once: what was saved is whole. */
+
+#include <signal.h>
+#include <unistd.h>
+
+#include "app.h"
+
+static volatile sig_atomic_t n_signals;
+static volatile sig_atomic_t last_signal;
+
+static double begin;    /* seconds, of the process's work */
+static double deadline; /* seconds; 0: none */
+
+static void take_signal(int number)
+{
+    if (n_signals > 0 && number != SIGUSR1) {
+        _exit(LMD_FAILED);
+    }
+    last_signal = number;
+    n_signals = 1;
+}
+
+void lmd_stop_watch(double max_seconds)
+{
+    static const int signals[] = {SIGUSR1, SIGTERM, SIGINT};
+    struct sigaction action = {.sa_handler = take_signal, .sa_flags = SA_RESTART};
+    (void)sigemptyset(&action.sa_mask);
+    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) {
+        (void)sigaction(signals[i], &action, NULL);
+    }
+    begin = lmd_team_clock();
+    deadline = max_seconds > 0 ? begin + max_seconds : 0;
+}
+
+double lmd_stop_begin(void)
+{
+    return begin;
+}
+
+bool lmd_stop_is_signalled(void)
+{
+    return n_signals > 0;
+}
+
+bool lmd_stop_is_late(double needed)
+{
+    return deadline > 0 && lmd_team_clock() + needed >= deadline;
+}
+
+const char *lmd_stop_reason(void)
+{
+    if (n_signals == 0) {
+        return deadline > 0 && lmd_stop_is_late(0)
+                   ? "the time of --max-time is over"
+                   : "the time of --max-time is nearly over";
+    }
+    return last_signal == SIGUSR1   ? "signal USR1"
+           : last_signal == SIGTERM ? "signal TERM"
+                                    : "signal INT";
+}
