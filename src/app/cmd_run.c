@@ -376,7 +376,8 @@ static void say_plan(lmd_run *run)
 /* Collective. Before any work: with one group, as far as is known. */
 static lmd_status check_memory(lmd_run *run)
 {
-    const lmd_memory_plan plan = lmd_plan_memory(&run->inputs, run->threads, 1);
+    lmd_memory_plan plan = lmd_plan_memory(&run->inputs, run->threads, 1);
+    plan.weights *= lmd_shared_copies(run->session, lmd_model_bytes(run->inputs.model));
     const lmd_status status =
         lmd_limits_check(&plan, lmd_parallel_node_ranks(run->session));
     return lmd_parallel_agree(run->session, status);
