@@ -3,6 +3,7 @@
 #   CC=clang make             another compiler
 #   MPICC=mpicc.mpich make    another MPI
 #   make WERROR=1             warnings are errors, as in CI
+#   make HARDEN=0             without the checks that make damage harder to exploit
 #   make BUILD=build-x        another build folder
 
 CC       ?= gcc
@@ -19,15 +20,16 @@ VERSION  := $(shell cat VERSION)
 REVISION := $(shell git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)
 SUDO     := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 Q        := $(if $(V),,@)
+comma    := ,
 
 ROOMS := base kernel weights parallel token corpus model lens metric job engine output app
 
 # ---- dependencies ----
 
-PACKAGES := libzstd zlib libcrypto jansson yaml-0.1 libpcre2-8 libutf8proc netcdf openblas hwloc \
-    libzip
+PACKAGES := libzstd zlib libcrypto jansson yaml-0.1 libpcre2-8 libutf8proc netcdf hdf5 openblas \
+    hwloc libzip
 APT_BUILD := build-essential pkg-config libopenmpi-dev openmpi-bin libopenblas-dev \
-    libnetcdf-dev libzstd-dev zlib1g-dev libjansson-dev libyaml-dev libpcre2-dev \
+    libnetcdf-dev libhdf5-dev libzstd-dev zlib1g-dev libjansson-dev libyaml-dev libpcre2-dev \
     libutf8proc-dev libssl-dev libhwloc-dev libzip-dev
 APT_TEST := libcmocka-dev python3 python3-venv python3-numpy python3-netcdf4 python3-xarray \
     python3-matplotlib netcdf-bin nco zstd debian-faq debian-policy
@@ -40,9 +42,15 @@ WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wco
     -Wdouble-promotion -Wvla -Wundef -Wwrite-strings -Wcast-qual $(if $(WERROR),-Werror)
 OPTIMISE ?= -O3 -g
 SANITIZE ?=
+# SECURITY.md says what these cost. Sanitizers have checks of their own, which FORTIFY's would
+# hide, and FORTIFY does nothing without optimisation but warn.
+HARDEN   ?= 1
+harden_fortify := $(if $(SANITIZE)$(filter -O0,$(OPTIMISE)),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
+HARDEN_CFLAGS := $(if $(filter-out 0,$(HARDEN)),$(harden_fortify) -fstack-protector-strong -fPIE)
+HARDEN_LDFLAGS := $(if $(filter-out 0,$(HARDEN)),-pie -Wl$(comma)-z$(comma)relro$(comma)-z$(comma)now)
 # No contraction: a multiply-add fused by one compiler and not by another would change bits.
 BASE_CFLAGS := -std=c11 -pedantic -D_GNU_SOURCE -ffp-contract=off $(OPTIMISE) $(SANITIZE) \
-    $(WARNINGS) -pthread -Iinclude -MMD -MP
+    $(HARDEN_CFLAGS) $(WARNINGS) -pthread -Iinclude -MMD -MP
 PACKAGE_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(PACKAGES))
 PACKAGE_LIBS = $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -lm
 CFLAGS_ALL = $(BASE_CFLAGS) $(PACKAGE_CFLAGS) $(CFLAGS)
@@ -69,8 +77,8 @@ mpi_tests := $(patsubst tests/mpi/%.c,$(BUILD)/tests/mpi/%,$(sort $(wildcard tes
 .DEFAULT_GOAL := all
 .PHONY: all list deps check-deps install uninstall clean
 
-## all: builds build/lmdepth
-all: $(BUILD)/lmdepth
+## all: builds build/lmdepth and its man page
+all: $(BUILD)/lmdepth $(BUILD)/lmdepth.1
 
 ## list: names every target
 list:
@@ -91,7 +99,11 @@ deps-lint:
 
 $(BUILD)/lmdepth: $(app_objects) $(mpi_library) $(core_library)
 	@echo "  link $@"
-	$(Q)$(MPICC) $(SANITIZE) -pthread -o $@ $(app_objects) $(mpi_library) $(core_library) $(PACKAGE_LIBS) $(LDFLAGS)
+	$(Q)$(MPICC) $(SANITIZE) $(HARDEN_LDFLAGS) -pthread -o $@ $(app_objects) $(mpi_library) $(core_library) $(PACKAGE_LIBS) $(LDFLAGS)
+
+$(BUILD)/lmdepth.1: docs/lmdepth.1.in tools/make_man.sh VERSION $(BUILD)/lmdepth
+	@echo "  man $@"
+	$(Q)tools/make_man.sh $(BUILD)/lmdepth "$(VERSION)" > $@.new && mv $@.new $@
 
 $(core_library): $(core_objects)
 	$(Q)rm -f $@ && ar rcs $@ $^
@@ -121,18 +133,20 @@ $(BUILD)/.revision: always
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
-## install: puts the program, headers and figures' scripts under PREFIX (default /usr/local)
+## install: puts the program, its man page, examples and figures' scripts under PREFIX (/usr/local)
 install: all
-	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/share/lmdepth/analysis" \
+	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/share/man/man1" \
+	    "$(DESTDIR)$(PREFIX)/share/lmdepth/analysis" \
 	    "$(DESTDIR)$(PREFIX)/share/lmdepth/jobs" "$(DESTDIR)$(PREFIX)/share/lmdepth/slurm"
 	install -m 755 $(BUILD)/lmdepth "$(DESTDIR)$(PREFIX)/bin/lmdepth"
+	install -m 644 $(BUILD)/lmdepth.1 "$(DESTDIR)$(PREFIX)/share/man/man1"
 	install -m 644 analysis/*.py "$(DESTDIR)$(PREFIX)/share/lmdepth/analysis"
 	install -m 644 jobs/*.yaml "$(DESTDIR)$(PREFIX)/share/lmdepth/jobs"
 	install -m 755 slurm/*.sh "$(DESTDIR)$(PREFIX)/share/lmdepth/slurm"
 
 ## uninstall: takes away what install has put
 uninstall:
-	rm -f "$(DESTDIR)$(PREFIX)/bin/lmdepth"
+	rm -f "$(DESTDIR)$(PREFIX)/bin/lmdepth" "$(DESTDIR)$(PREFIX)/share/man/man1/lmdepth.1"
 	rm -rf "$(DESTDIR)$(PREFIX)/share/lmdepth"
 
 ## clean: removes the build folder

@@ -8,7 +8,7 @@ export LMDEPTH_SHARED
 
 $(BUILD)/tests/unit/%: tests/unit/%.c $(core_library) $(BUILD)/.deps
 	@mkdir -p $(@D); echo "  test $<"
-	$(Q)$(CC) $(CFLAGS_ALL) -Itests/unit $(foreach room,$(plain_rooms) kernel,-Isrc/$(room)) -o $@ $< $(core_library) $(PACKAGE_LIBS) $(CMOCKA_LIBS)
+	$(Q)$(CC) $(CFLAGS_ALL) $(HARDEN_LDFLAGS) -Itests/unit $(foreach room,$(plain_rooms) kernel,-Isrc/$(room)) -o $@ $< $(core_library) $(PACKAGE_LIBS) $(CMOCKA_LIBS)
 
 # The planning of the queue and other parts of parallel that are free of MPI.
 $(BUILD)/tests/unit/test_queue_plan: $(BUILD)/src/parallel/queue_plan.o
@@ -16,7 +16,7 @@ $(BUILD)/tests/unit/test_queue_plan: PACKAGE_LIBS += $(BUILD)/src/parallel/queue
 
 $(BUILD)/tests/mpi/%: tests/mpi/%.c $(mpi_library) $(core_library) $(BUILD)/.deps
 	@mkdir -p $(@D); echo "  test $<"
-	$(Q)$(MPICC) $(CFLAGS_ALL) -Itests/mpi -o $@ $< $(mpi_library) $(core_library) $(PACKAGE_LIBS)
+	$(Q)$(MPICC) $(CFLAGS_ALL) $(HARDEN_LDFLAGS) -Itests/mpi -o $@ $< $(mpi_library) $(core_library) $(PACKAGE_LIBS)
 
 .PHONY: test test-unit test-mpi test-command test-reference test-conformance tests-build
 
@@ -81,7 +81,7 @@ FUZZ_TARGETS ?= $(patsubst tests/fuzz/fuzz_%.c,%,$(filter-out %/fuzz_input.c,$(w
 
 $(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/fuzz_input.o $(core_library)
 	@echo "  link $@"
-	$(Q)$(CC) $(SANITIZE) -fsanitize=fuzzer -pthread -o $@ $^ $(PACKAGE_LIBS)
+	$(Q)$(CC) $(SANITIZE) $(HARDEN_LDFLAGS) -fsanitize=fuzzer -pthread -o $@ $^ $(PACKAGE_LIBS)
 
 # Kept for the next link.
 .SECONDARY: $(FUZZ_TARGETS:%=$(BUILD)/tests/fuzz/fuzz_%.o) $(BUILD)/tests/fuzz/fuzz_input.o

@@ -161,6 +161,7 @@ lmd_status lmd_spool_collect(lmd_spool **out, const lmd_corpus *corpus,
 
 /* Name of the file that holds the index in the folder. */
 #define LMD_SPOOL_INDEX "spool.index"
+#define LMD_SPOOL_LARGEST_INDEX ((size_t)4 << 30) /* of a billion packs */
 
 /* Removes the spool in a folder, and the folder if it holds nothing else. Files that are
  * not a spool's stay; a folder that is not there is no error. LMD_RESOURCE. */
@@ -177,6 +178,10 @@ void lmd_spool_write_index(const lmd_spool *spool, const char *fingerprint,
                            lmd_text *out);
 lmd_status lmd_spool_read_index(lmd_spool **out, const void *bytes, size_t n_bytes,
                                 const char *folder, lmd_text *fingerprint);
+
+/* Is it what this policy gives: its vocabulary, and no pack longer than pack_tokens?
+ * Whoever has room for that alone asks before the packs are read. LMD_INPUT. */
+lmd_status lmd_spool_check(const lmd_spool *spool, const lmd_policy *policy);
 void lmd_spool_close(lmd_spool *spool); /* accepts NULL */
 
 int lmd_spool_groups(const lmd_spool *spool);

@@ -67,6 +67,9 @@ int lmd_command_compare(int argc, char **argv)
         lmd_text_clear(&differences);
         return lmd_arguments_fail(status);
     }
+    if (differences.size > 0) {
+        lmd_text_make_printable(differences.bytes);
+    }
     fputs(is_equal ? "equal\n" : lmd_text_string(&differences), stdout);
     lmd_text_clear(&differences);
     return is_equal ? LMD_OK : LMD_FAILED;

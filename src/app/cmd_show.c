@@ -71,6 +71,9 @@ static void collect_remarks(const lmd_model *model, const lmd_tokenizer *tokeniz
         lmd_text_append_format(out, "%d ids of the tokenizer have no row in the model\n",
                                n_ids - V);
     }
+    if (out->size > 0) {
+        lmd_text_make_printable(out->bytes);
+    }
 }
 
 static void print_sizes(const lmd_model_shape *shape)

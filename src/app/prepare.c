@@ -281,17 +281,21 @@ static lmd_status share_index(lmd_session *session, const char *folder,
     return lmd_parallel_agree(session, status);
 }
 
-/* Root: the spool that lies in the folder, if its fingerprint fits; else none. */
-static void read_old_index(const char *folder, lmd_prepared *prepared)
+/* Root: the spool that lies in the folder, if its fingerprint fits; else none. A right
+ * fingerprint is easily had, so what the engine relies on is looked at as well. */
+static void read_old_index(const char *folder, const lmd_policy *policy,
+                           lmd_prepared *prepared)
 {
     char *path = lmd_file_join(folder, LMD_SPOOL_INDEX);
     lmd_text bytes = {0};
     lmd_text fingerprint = {0};
     lmd_spool *spool = NULL;
-    if (lmd_file_exists(path) && lmd_file_read_all(path, SIZE_MAX, &bytes) == LMD_OK &&
+    if (lmd_file_exists(path) &&
+        lmd_file_read_all(path, LMD_SPOOL_LARGEST_INDEX, &bytes) == LMD_OK &&
         lmd_spool_read_index(&spool, bytes.bytes, bytes.size, folder, &fingerprint) ==
             LMD_OK &&
-        strcmp(lmd_text_string(&fingerprint), prepared->fingerprint) == 0) {
+        strcmp(lmd_text_string(&fingerprint), prepared->fingerprint) == 0 &&
+        lmd_spool_check(spool, policy) == LMD_OK) {
         prepared->spool = spool;
         spool = NULL;
     }
@@ -321,7 +325,7 @@ static lmd_status reuse_spool(lmd_session *session, const lmd_inputs *inputs,
     }
     prepared->fingerprint = spool_fingerprint(inputs, prepared->file_hashes);
     if (lmd_parallel_is_root(session)) {
-        read_old_index(folder, prepared);
+        read_old_index(folder, &inputs->policy, prepared);
     }
     prepared->was_reused = lmd_parallel_max_int64(session, prepared->spool != NULL) != 0;
     if (!prepared->was_reused) {

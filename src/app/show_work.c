@@ -83,7 +83,8 @@ static lmd_spool *read_spool(const char *folder)
     lmd_text bytes = {0};
     lmd_text fingerprint = {0};
     lmd_spool *spool = NULL;
-    if (lmd_file_exists(path) && lmd_file_read_all(path, SIZE_MAX, &bytes) == LMD_OK &&
+    if (lmd_file_exists(path) &&
+        lmd_file_read_all(path, LMD_SPOOL_LARGEST_INDEX, &bytes) == LMD_OK &&
         lmd_spool_read_index(&spool, bytes.bytes, bytes.size, folder, &fingerprint) !=
             LMD_OK) {
         lmd_log_warn("%s: %s", path, lmd_status_message());
@@ -294,6 +295,9 @@ lmd_status lmd_work_show(const char *folder, bool is_json, lmd_text *out)
     }
     look(copy, &work);
     (is_json ? print_json : print_work)(&work, out);
+    if (!is_json) {
+        lmd_text_make_printable(out->bytes);
+    }
     clear(&work);
     lmd_memory_free(copy);
     return LMD_OK;

@@ -40,6 +40,8 @@ struct lmd_store {
     char *line;        /* owned: of this attempt */
 };
 
+enum { MOST_ATTEMPTS = 1000000, LARGEST_IDENTITY = 1 << 30 };
+
 /* ---- names ---- */
 
 /* "state.<attempt>.<rank>" or "base.<attempt>" exactly as we write them; a base has rank
@@ -66,9 +68,10 @@ static bool parse_name(const char *file, saved_name *name)
         return false;
     }
     format_name(name, &right);
-    const bool is_right = name->attempt > 0 && strcmp(right.bytes, file) == 0;
+    const bool is_right = strcmp(right.bytes, file) == 0;
     lmd_text_clear(&right);
-    return is_right;
+    return is_right && name->attempt > 0 && name->attempt <= MOST_ATTEMPTS &&
+           name->rank >= LMD_SNAPSHOT_BASE;
 }
 
 static char *path_of(const lmd_store *store, const saved_name *name)
@@ -116,6 +119,25 @@ static saved_name *list_names(const char *folder, size_t *n)
         qsort(names, *n, sizeof *names, compare_names);
     }
     return names;
+}
+
+/* Removes what a process that was killed while it wrote has left of one of our files. */
+static void sweep(const char *folder)
+{
+    DIR *const entries = opendir(folder);
+    for (const struct dirent *entry; entries && (entry = readdir(entries));) {
+        saved_name name;
+        const size_t length = lmd_file_length_of_final(entry->d_name);
+        char *const file = lmd_memory_copy_bytes(entry->d_name, length);
+        if (entry->d_name[length] != '\0' &&
+            (parse_name(file, &name) || strcmp(file, LMD_STORE_IDENTITY) == 0)) {
+            (void)unlinkat(dirfd(entries), entry->d_name, 0);
+        }
+        lmd_memory_free(file);
+    }
+    if (entries) {
+        (void)closedir(entries);
+    }
 }
 
 bool lmd_store_has_snapshots(const char *folder)
@@ -177,6 +199,7 @@ lmd_status lmd_store_clear(const char *folder)
     char *const identity = lmd_file_join(folder, LMD_STORE_IDENTITY);
     (void)unlink(identity);
     lmd_memory_free(identity);
+    sweep(folder);
     return status;
 }
 
@@ -216,7 +239,7 @@ lmd_status lmd_store_check_identity(const char *folder, const char *identity)
     lmd_text old = {0};
     lmd_status status = LMD_OK;
     if (lmd_store_has_snapshots(folder) && lmd_file_exists(path)) {
-        status = lmd_file_read_all(path, SIZE_MAX, &old);
+        status = lmd_file_read_all(path, LARGEST_IDENTITY, &old);
     }
     const char *was = lmd_text_string(&old);
     const char *is = identity;

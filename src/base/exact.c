@@ -26,11 +26,12 @@ bool lmd_exact_add(int64_t limb[LMD_EXACT_LIMBS], double x)
     return true;
 }
 
-/* The shifts round down, also below zero: what stays in a limb is not negative. */
+/* The shifts round down, also below zero: what stays in a limb is not negative. Limbs of
+ * a file may hold anything, so the sum wraps round. */
 void lmd_exact_carry(int64_t limb[LMD_EXACT_LIMBS])
 {
     for (int i = 0; i + 1 < LMD_EXACT_LIMBS; i++) {
-        limb[i + 1] += limb[i] >> 32;
+        limb[i + 1] = (int64_t)((uint64_t)limb[i + 1] + (uint64_t)(limb[i] >> 32));
         limb[i] &= 0xffffffff;
     }
 }

@@ -6,14 +6,15 @@
 #include <dirent.h>              /* readdir */
 #include <errno.h>               /* errno */
 #include <fcntl.h>               /* open, posix_fadvise */
+#include <limits.h>              /* HOST_NAME_MAX */
 #include <lmdepth/base/memory.h> /* lmd_memory_new */
-#include <stdio.h>               /* rename */
+#include <stdio.h>               /* rename, snprintf */
 #include <stdlib.h>              /* getenv */
 #include <string.h>              /* strerror, strrchr */
 #include <sys/stat.h>            /* fstat, mkdir */
 #include <unistd.h>              /* pread, fsync */
 
-enum { REQUEST_SIZE = 1 << 20 };
+enum { REQUEST_SIZE = 1 << 20, HOST_SIZE = 48 };
 
 struct lmd_file {
     char *path; /* owned */
@@ -350,14 +351,78 @@ static bool write_bytes(int descriptor, const char *bytes, size_t n_bytes)
     return true;
 }
 
+/* ---- temporary names: "<path>.tmp.<host>.<process>" ---- */
+
+static const char temporary_mark[] = ".tmp.";
+static const char host_letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                   "0123456789-_";
+static const char digits[] = "0123456789";
+
+/* Up to the first dot; without what a name should not hold. */
+static void name_host(char host[HOST_SIZE])
+{
+    char name[HOST_NAME_MAX + 1] = "";
+    (void)gethostname(name, sizeof name - 1);
+    name[strcspn(name, ".")] = 0;
+    (void)snprintf(host, HOST_SIZE, "%.*s", HOST_SIZE - 1, *name ? name : "_");
+    for (char *c = host; *c; c++) {
+        *c = strchr(host_letters, *c) ? *c : '_';
+    }
+}
+
+char *lmd_file_temporary(const char *path)
+{
+    char host[HOST_SIZE];
+    lmd_text name = {0};
+    name_host(host);
+    lmd_text_append_format(&name, "%s%s%s.%ld", path, temporary_mark, host,
+                           (long)getpid());
+    return name.bytes;
+}
+
+size_t lmd_file_length_of_final(const char *name)
+{
+    const char *mark = NULL;
+    for (const char *at = name; (at = strstr(at, temporary_mark)) != NULL; at++) {
+        mark = at;
+    }
+    if (mark) {
+        const char *const host = mark + sizeof temporary_mark - 1;
+        const size_t n_host = strspn(host, host_letters);
+        const size_t n_digits =
+            host[n_host] == '.' ? strspn(host + n_host + 1, digits) : 0;
+        if (n_host > 0 && n_digits > 0 && host[n_host + 1 + n_digits] == 0) {
+            return (size_t)(mark - name);
+        }
+    }
+    return strlen(name);
+}
+
+/* In a folder where others may write, the name may be there already: as a link that leads
+ * elsewhere, or as a file that its owner could change after us. */
+lmd_status lmd_file_create(const char *temporary, const char *path, int *descriptor)
+{
+    for (int attempt = 0; attempt < 3; attempt++) {
+        *descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (*descriptor >= 0) {
+            return LMD_OK;
+        }
+        if (errno != EEXIST) {
+            return refuse(path, "can't write");
+        }
+        if (unlink(temporary) != 0 && errno != ENOENT) {
+            return refuse(temporary, "is in the way and can't be removed");
+        }
+    }
+    errno = EEXIST;
+    return refuse(path, "can't write");
+}
+
 static lmd_status write_temporary(const char *temporary, const char *path,
                                   const void *bytes, size_t n_bytes)
 {
-    const int descriptor =
-        open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
-    if (descriptor < 0) {
-        return refuse(path, "can't write");
-    }
+    int descriptor;
+    LMD_TRY(lmd_file_create(temporary, path, &descriptor));
     if (!write_bytes(descriptor, bytes, n_bytes)) {
         const lmd_status status = refuse(path, "can't write");
         (void)close(descriptor);
@@ -368,13 +433,12 @@ static lmd_status write_temporary(const char *temporary, const char *path,
 
 lmd_status lmd_file_write(const char *path, const void *bytes, size_t n_bytes)
 {
-    lmd_text temporary = {0};
-    lmd_text_append_format(&temporary, "%s.tmp.%ld", path, (long)getpid());
-    const lmd_status status = write_temporary(temporary.bytes, path, bytes, n_bytes);
+    char *const temporary = lmd_file_temporary(path);
+    const lmd_status status = write_temporary(temporary, path, bytes, n_bytes);
     if (status != LMD_OK) {
-        (void)unlink(temporary.bytes); // after a rename there is nothing to unlink
+        (void)unlink(temporary); // after a rename there is nothing to unlink
     }
-    lmd_text_clear(&temporary);
+    lmd_memory_free(temporary);
     return status;
 }
 

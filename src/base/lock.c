@@ -76,7 +76,7 @@ static void copy_word(char out[NAME_SIZE], const char *word)
 {
     (void)snprintf(out, NAME_SIZE, "%s", word && *word ? word : "-");
     for (char *c = out; *c; c++) {
-        *c = lmd_text_is_white(*c) ? '_' : *c;
+        *c = lmd_text_is_white(*c) || *c == '/' ? '_' : *c;
     }
 }
 
@@ -105,7 +105,8 @@ static void format_holder(const lock_holder *holder, lmd_text *out)
 static bool parse_holder(const char *text, lock_holder *out)
 {
     return sscanf(text, "lmdepth lock 1 host %127s process %lld %llu job %127s beat %lld",
-                  out->host, &out->process, &out->started, out->job, &out->beat) == 5;
+                  out->host, &out->process, &out->started, out->job, &out->beat) == 5 &&
+           out->beat >= 0; /* so that no difference of two overflows */
 }
 
 /* What is at `path`; false when there is nothing or it can't be understood, which counts
@@ -172,10 +173,13 @@ static void move_aside(const char *path, const lock_holder *gone, const lock_hol
     lock_holder moved;
     lmd_text_append_format(&aside, "%s.gone.%s.%lld", path, self->host, self->process);
     if (rename(path, aside.bytes) == 0) {
-        if (read_holder(aside.bytes, &moved) && !is_same(&moved, gone)) {
-            (void)link(aside.bytes, path); /* somebody was faster and has taken it */
+        const bool is_another =
+            read_holder(aside.bytes, &moved) && !is_same(&moved, gone);
+        /* Then somebody was faster and has taken it. Where a third has taken it
+         * meanwhile, the second learns of that at its next beat. */
+        if (!is_another || link(aside.bytes, path) == 0 || errno == EEXIST) {
+            (void)unlink(aside.bytes);
         }
-        (void)unlink(aside.bytes);
     }
     lmd_text_clear(&aside);
 }
@@ -213,6 +217,21 @@ bool lmd_lock_describe(const char *path, lmd_text *who)
 
 /* ---- the beat ---- */
 
+/* Is what lies there ours? A file system may give the number of a removed file to the
+ * next one, so that its words count as well; what can't be understood is one that is
+ * being written. */
+static bool is_ours(const lmd_lock *lock, const struct stat *info)
+{
+    lock_holder there;
+    if (info->st_ino != lock->inode || !read_holder(lock->path, &there)) {
+        return false;
+    }
+    const lock_holder *const self = &lock->holder;
+    return there.process == 0 ||
+           (strcmp(there.host, self->host) == 0 && there.process == self->process &&
+            there.started == self->started);
+}
+
 /* Writes the time into the file, if it is still ours. */
 static bool beat(lmd_lock *lock)
 {
@@ -222,10 +241,10 @@ static bool beat(lmd_lock *lock)
     if (file < 0) {
         return errno != ENOENT; /* what can't be opened now may be there next time */
     }
-    const bool is_ours = fstat(file, &info) == 0 && info.st_ino == lock->inode;
+    const bool is_held = fstat(file, &info) == 0 && is_ours(lock, &info);
     lock->holder.beat = (long long)time(NULL);
     format_holder(&lock->holder, &text);
-    if (is_ours) {
+    if (is_held) {
         /* A full disk does not matter here: the bytes are there already. */
         const ssize_t written = pwrite(file, text.bytes, text.size, 0);
         (void)written;
@@ -233,7 +252,7 @@ static bool beat(lmd_lock *lock)
     }
     (void)close(file);
     lmd_text_clear(&text);
-    return is_ours;
+    return is_held;
 }
 
 static void *keep_beating(void *context)
@@ -295,6 +314,7 @@ bool lmd_lock_is_lost(const lmd_lock *lock)
 {
     lmd_lock *const own = (lmd_lock *)(uintptr_t)lock; /* its mutex changes */
     (void)pthread_mutex_lock(&own->mutex);
+    own->is_lost = own->is_lost || !beat(own);
     const bool is_lost = own->is_lost;
     (void)pthread_mutex_unlock(&own->mutex);
     return is_lost;
@@ -314,7 +334,7 @@ void lmd_lock_release(lmd_lock *lock)
         (void)pthread_join(lock->thread, NULL);
     }
     struct stat info;
-    if (stat(lock->path, &info) == 0 && info.st_ino == lock->inode) {
+    if (stat(lock->path, &info) == 0 && is_ours(lock, &info)) {
         (void)unlink(lock->path);
     }
     (void)pthread_cond_destroy(&lock->wake);

@@ -3,14 +3,15 @@
  * here allocates: the last thing that is said may be that there is no memory left. */
 #include <lmdepth/base/log.h>
 
-#include <pthread.h>   /* pthread_mutex_t */
-#include <stdarg.h>    /* va_list */
-#include <stdatomic.h> /* atomic_flag */
-#include <stdint.h>    /* uint64_t */
-#include <stdio.h>     /* fwrite, stderr */
-#include <stdlib.h>    /* exit, abort */
-#include <string.h>    /* memcpy, strlen */
-#include <unistd.h>    /* pause */
+#include <pthread.h>           /* pthread_mutex_t */
+#include <stdarg.h>            /* va_list */
+#include <stdatomic.h>         /* atomic_flag */
+#include <stdint.h>            /* uint64_t */
+#include <stdio.h>             /* fwrite, stderr */
+#include <stdlib.h>            /* exit, abort */
+#include <string.h>            /* memcpy, strlen */
+#include <unistd.h>            /* pause */
+#include <lmdepth/base/text.h> /* lmd_text_make_printable */
 
 enum { LINE_SIZE = 16384, HOST_SIZE = 256, WARNINGS_KEPT = 1024 };
 
@@ -79,6 +80,7 @@ make_text(char text[LINE_SIZE], const char *format, va_list arguments)
     } else if (wanted >= LINE_SIZE) {
         memcpy(text + LINE_SIZE - 4, "...", 4);
     }
+    lmd_text_make_printable(text);
 }
 
 void lmd_log_identify(int rank, int ranks, const char *host)

@@ -195,6 +195,20 @@ bool lmd_text_is_blank(const char *bytes, size_t n_bytes)
     return true;
 }
 
+void lmd_text_make_printable(char *string)
+{
+    for (char *c = string; *c; c++) {
+        const unsigned char byte = (unsigned char)*c;
+        const unsigned char next = (unsigned char)c[1];
+        if ((byte < 0x20 && byte != '\n' && byte != '\t') || byte == 0x7f) {
+            *c = '?';
+        } else if (byte == 0xc2 && next >= 0x80 && next < 0xa0) {
+            *c++ = '?';
+            *c = '?';
+        }
+    }
+}
+
 bool lmd_text_to_int64(const char *string, int64_t *value)
 {
     const char *const digits = string + (*string == '-' || *string == '+');
@@ -278,7 +292,7 @@ bool lmd_text_to_seconds(const char *string, double *seconds)
 {
     const size_t width = strspn(string, "0123456789.");
     if (strpbrk(string, ":-")) {
-        return parse_clock(string, seconds);
+        return parse_clock(string, seconds) && *seconds < 1e9;
     }
     char *const number = lmd_memory_copy_bytes(string, width);
     const double unit = unit_seconds(string + width);

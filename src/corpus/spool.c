@@ -54,6 +54,22 @@ void spool_add_pack(lmd_spool *spool, int32_t T)
     spool->n_tokens += T;
 }
 
+lmd_status lmd_spool_check(const lmd_spool *spool, const lmd_policy *policy)
+{
+    if (spool->V != policy->V) {
+        return lmd_status_set(LMD_INPUT, "%s: prepared for %d ids, not %d", spool->folder,
+                              spool->V, policy->V);
+    }
+    for (int64_t i = 0; i < spool->n_packs; i++) {
+        if (spool->pack_tokens[i] > policy->pack_tokens) {
+            return lmd_status_set(LMD_INPUT, "%s: a pack of %d tokens, more than %d",
+                                  spool->folder, (int)spool->pack_tokens[i],
+                                  policy->pack_tokens);
+        }
+    }
+    return LMD_OK;
+}
+
 int lmd_spool_groups(const lmd_spool *spool)
 {
     return spool->n_groups;

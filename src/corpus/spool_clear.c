@@ -18,30 +18,22 @@ static const char *skip_digits(const char *text)
     return text;
 }
 
-/* The end of a name, or that of a temporary one: ".tmp.<process>". */
-static bool is_end(const char *text)
-{
-    static const char mark[] = ".tmp.";
-    if (strncmp(text, mark, sizeof mark - 1) == 0) {
-        text = skip_digits(text + sizeof mark - 1);
-    }
-    return *text == '\0';
-}
-
-/* "chunk.<unit>.<stretch>" or the index. */
+/* "chunk.<unit>.<stretch>" or the index; or what such a file is called until it is whole.
+ */
 static bool is_ours(const char *name)
 {
     static const char chunk[] = "chunk.";
-    const size_t index = sizeof LMD_SPOOL_INDEX - 1;
-    if (strncmp(name, LMD_SPOOL_INDEX, index) == 0) {
-        return is_end(name + index);
+    const size_t length = lmd_file_length_of_final(name);
+    if (length == sizeof LMD_SPOOL_INDEX - 1 &&
+        strncmp(name, LMD_SPOOL_INDEX, length) == 0) {
+        return true;
     }
     if (strncmp(name, chunk, sizeof chunk - 1) != 0) {
         return false;
     }
     const char *const unit_end = skip_digits(name + sizeof chunk - 1);
     return *unit_end == '.' && isdigit((unsigned char)unit_end[1]) &&
-           is_end(skip_digits(unit_end + 1));
+           skip_digits(unit_end + 1) == name + length;
 }
 
 /* Is it a chunk that was made with this key? */
@@ -50,7 +42,8 @@ static bool has_key(const char *folder, const char *name, uint64_t key)
     lmd_file *file = NULL;
     chunk_head head;
     char *const path = lmd_file_join(folder, name);
-    const bool has = strncmp(name, "chunk.", 6) == 0 && !strstr(name, ".tmp.") &&
+    const bool has = strncmp(name, "chunk.", 6) == 0 &&
+                     name[lmd_file_length_of_final(name)] == 0 &&
                      lmd_file_open(&file, path) == LMD_OK &&
                      chunk_read_head(file, &head) == LMD_OK && head.key == key;
     lmd_file_close(file);

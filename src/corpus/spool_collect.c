@@ -357,6 +357,7 @@ static lmd_status collect_all(collector *c)
         LMD_TRY(collect_unit(c, unit, &at));
     }
     sort_groups(c);
+    LMD_TRY(lmd_spool_check(c->spool, c->policy));
     return check_usable(c->spool);
 }
 

@@ -34,19 +34,9 @@ lmd_status lmd_netcdf_check(int code, lmd_status failure, const char *path,
 
 /* ---- opening ---- */
 
-lmd_status lmd_netcdf_open(const char *path, int *ncid)
-{
-    if (!lmd_file_exists(path)) {
-        return lmd_status_set(LMD_USAGE, "%s: no such file", path);
-    }
-    if (!lmd_output_is_result(path)) {
-        return lmd_status_set(LMD_INPUT, "%s: not a NetCDF file", path);
-    }
-    return lmd_netcdf_check(nc_open(path, NC_NOWRITE, ncid), LMD_INPUT, path,
-                            "can't open");
-}
+typedef enum file_kind { FILE_OTHER, FILE_HDF5, FILE_CLASSIC } file_kind;
 
-bool lmd_output_is_result(const char *path)
+static file_kind look_at(const char *path)
 {
     enum { MAGIC = 8 };
     static const unsigned char hdf5[MAGIC] = {0x89, 'H',  'D',  'F',
@@ -54,14 +44,42 @@ bool lmd_output_is_result(const char *path)
     unsigned char start[MAGIC] = {0};
     FILE *file = lmd_file_is_folder(path) ? NULL : fopen(path, "rb");
     if (!file) {
-        return false;
+        return FILE_OTHER;
     }
     const size_t got = fread(start, 1, MAGIC, file);
     (void)fclose(file);
-    const bool is_hdf5 = got == MAGIC && memcmp(start, hdf5, MAGIC) == 0;
+    if (got == MAGIC && memcmp(start, hdf5, MAGIC) == 0) {
+        return FILE_HDF5;
+    }
     const bool is_classic = got >= 4 && memcmp(start, "CDF", 3) == 0 &&
                             (start[3] == 1 || start[3] == 2 || start[3] == 5);
-    return is_hdf5 || is_classic;
+    return is_classic ? FILE_CLASSIC : FILE_OTHER;
+}
+
+/* Names in a classic file may be of any length, and the library copies them to where
+ * NC_MAX_NAME bytes have room; a result is never one. */
+lmd_status lmd_netcdf_open(const char *path, int *ncid)
+{
+    if (!lmd_file_exists(path)) {
+        return lmd_status_set(LMD_USAGE, "%s: no such file", path);
+    }
+    const file_kind kind = look_at(path);
+    if (kind != FILE_HDF5) {
+        return lmd_status_set(LMD_INPUT,
+                              kind == FILE_CLASSIC
+                                  ? "%s: a classic NetCDF file, not a NetCDF-4 one "
+                                    "(nccopy -k nc4 makes one of it)"
+                                  : "%s: not a NetCDF file",
+                              path);
+    }
+    LMD_TRY(lmd_netcdf_inspect(path));
+    return lmd_netcdf_check(nc_open(path, NC_NOWRITE, ncid), LMD_INPUT, path,
+                            "can't open");
+}
+
+bool lmd_output_is_result(const char *path)
+{
+    return look_at(path) != FILE_OTHER;
 }
 
 size_t lmd_netcdf_file_size(const char *path)
@@ -70,27 +88,39 @@ size_t lmd_netcdf_file_size(const char *path)
     return stat(path, &info) == 0 && info.st_size > 0 ? (size_t)info.st_size : 0;
 }
 
+lmd_status lmd_netcdf_attribute(int ncid, const char *path, int id, const char *name,
+                                nc_type *type, size_t *length)
+{
+    size_t size = 0;
+    LMD_TRY(lmd_netcdf_check(nc_inq_att(ncid, id, name, type, length), LMD_INPUT, path,
+                             name));
+    LMD_TRY(
+        lmd_netcdf_check(nc_inq_type(ncid, *type, NULL, &size), LMD_INPUT, path, name));
+    if (size == 0 || *length > lmd_netcdf_file_size(path) / size) {
+        return lmd_status_set(
+            LMD_INPUT, "%s: damaged: attribute %s is longer than the file", path, name);
+    }
+    return LMD_OK;
+}
+
 lmd_status lmd_netcdf_read_text(int ncid, const char *path, int id, const char *name,
                                 lmd_text *value, bool *found)
 {
     nc_type type = NC_NAT;
     size_t length = 0;
-    const int code = nc_inq_att(ncid, id, name, &type, &length);
-    *found = code == NC_NOERR && type == NC_CHAR;
-    if (code == NC_ENOTATT || (code == NC_NOERR && type != NC_CHAR)) {
+    *found = false;
+    if (nc_inq_att(ncid, id, name, NULL, NULL) == NC_ENOTATT) {
         return LMD_OK;
     }
-    LMD_TRY(lmd_netcdf_check(code, LMD_INPUT, path, name));
-    if (length > lmd_netcdf_file_size(path)) { // attributes are never compressed
-        return lmd_status_set(LMD_INPUT,
-                              "%s: damaged: attribute %s is longer than the "
-                              "file",
-                              path, name);
+    LMD_TRY(lmd_netcdf_attribute(ncid, path, id, name, &type, &length));
+    if (type != NC_CHAR) {
+        return LMD_OK;
     }
     char *end = lmd_text_reserve(value, length);
     LMD_TRY(
         lmd_netcdf_check(nc_get_att_text(ncid, id, name, end), LMD_INPUT, path, name));
     value->size += length;
+    *found = true;
     return LMD_OK;
 }
 

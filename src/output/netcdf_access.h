@@ -15,8 +15,17 @@ lmd_status lmd_netcdf_check(int code, lmd_status failure, const char *path,
 /* Opens to read. LMD_USAGE: no such file; LMD_INPUT: not a NetCDF file. Never a URL. */
 lmd_status lmd_netcdf_open(const char *path, int *ncid);
 
+/* hdf5_check.c: LMD_INPUT when the file leads to others, or has names that are longer
+ * than NetCDF's functions have room for. */
+lmd_status lmd_netcdf_inspect(const char *path);
+
 /* Bytes of the file, 0 when it can't be told: a bound for what is not compressed. */
 size_t lmd_netcdf_file_size(const char *path);
+
+/* Type and number of values of an attribute; LMD_INPUT when they could not all be in the
+ * file, so that memory can be asked for: attributes are never compressed. */
+lmd_status lmd_netcdf_attribute(int ncid, const char *path, int id, const char *name,
+                                nc_type *type, size_t *length);
 
 /* A text attribute of the variable `id` or NC_GLOBAL, appended. *found false when there
  * is none by that name, or one that is no text. */

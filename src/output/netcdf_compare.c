@@ -350,7 +350,8 @@ static lmd_status read_attribute(const comparison *c, int file, int id, const ch
                                  attribute *out)
 {
     const int ncid = c->ncids[file];
-    LMD_TRY(check(c, file, nc_inq_att(ncid, id, name, &out->type, &out->length), name));
+    LMD_TRY(
+        lmd_netcdf_attribute(ncid, c->paths[file], id, name, &out->type, &out->length));
     if (out->type > NC_STRING) {
         return lmd_status_set(LMD_INPUT, "%s: attribute %s: this type can't be compared",
                               c->paths[file], name);

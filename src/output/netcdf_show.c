@@ -78,7 +78,7 @@ static lmd_status read_text(const view *v, int id, const char *name, lmd_text *v
     return LMD_OK;
 }
 
-enum { SCREEN_LINES = 20, SCREEN_LABELS = 20 };
+enum { SCREEN_LINES = 20, SCREEN_LABELS = 20, LARGEST_TABLE = 1 << 27 };
 
 /* A text of several lines begins below its name, indented, and is cut: this is a screen.
  */
@@ -146,6 +146,28 @@ static lmd_status show_title(const view *v)
 
 /* ---- counts ---- */
 
+/* What is shown in full must not be larger than a screen or a program could want: a file
+ * of a few bytes may claim dimensions of any length. */
+static lmd_status refuse_large(const view *v, const char *name, size_t n_rows,
+                               size_t row_length)
+{
+    if (row_length > LARGEST_TABLE || n_rows > LARGEST_TABLE / (row_length + 1)) {
+        return lmd_status_set(LMD_INPUT, "%s: %s: %zu x %zu cells can't be shown",
+                              v->path, name, n_rows, row_length);
+    }
+    return LMD_OK;
+}
+
+static lmd_status check_size(const view *v, const lmd_netcdf_variable *variable)
+{
+    size_t n_cells = 1;
+    for (int d = 0; d < variable->n_dims; d++) {
+        LMD_TRY(refuse_large(v, variable->name, variable->shape[d], n_cells));
+        n_cells *= variable->shape[d];
+    }
+    return LMD_OK;
+}
+
 /* Sum of all cells of an integer variable; 0 when there is none of that name. */
 static lmd_status sum_cells(const view *v, const char *name, long long *sum)
 {
@@ -157,6 +179,9 @@ static lmd_status sum_cells(const view *v, const char *name, long long *sum)
     lmd_netcdf_variable *variable = lmd_memory_new(1, sizeof *variable);
     long long *cells = lmd_memory_new(LMD_SLAB_CELLS, sizeof *cells);
     lmd_status status = lmd_netcdf_inquire(v->ncid, v->path, id, variable);
+    if (lmd_status_is_ok(status)) {
+        status = check_size(v, variable);
+    }
     lmd_slabs slabs;
     lmd_slabs_begin(&slabs, lmd_status_is_ok(status) ? variable->n_dims : 0,
                     variable->shape, LMD_SLAB_CELLS);
@@ -241,6 +266,7 @@ static lmd_status show_records(const view *v)
     LMD_TRY(check(v, nc_inq_vardimid(v->ncid, id, dims), "record_count"));
     LMD_TRY(check(v, nc_inq_dimlen(v->ncid, dims[0], &n_groups), "record_count"));
     LMD_TRY(check(v, nc_inq_dimlen(v->ncid, dims[1], &n_fates), "record_count"));
+    LMD_TRY(refuse_large(v, "record_count", n_groups, n_fates));
     lmd_text meanings = {0};
     long long *counts = lmd_memory_new(n_fates, sizeof *counts);
     lmd_status status = read_text(v, fate, "flag_meanings", &meanings);
@@ -269,6 +295,7 @@ static lmd_status show_labels(const view *v, const char *variable, const char *k
     LMD_TRY(check(v, nc_inq_vardimid(v->ncid, id, dims), variable));
     LMD_TRY(check(v, nc_inq_dimlen(v->ncid, dims[0], &n), variable));
     LMD_TRY(check(v, nc_inq_dimlen(v->ncid, dims[1], &width), variable));
+    LMD_TRY(refuse_large(v, variable, n, width));
     char *label = lmd_memory_new(width + 1, 1);
     lmd_status status = LMD_OK;
     lmd_text_append_format(v->out, v->json ? ",\n  \"%s\": [" : "%-12s", key);
@@ -413,5 +440,8 @@ lmd_status lmd_output_show(const char *path, bool json, lmd_text *out)
     LMD_TRY(lmd_netcdf_open(path, &v.ncid));
     const lmd_status status = show_all(&v);
     (void)nc_close(v.ncid);
+    if (!json && out->size > 0) {
+        lmd_text_make_printable(out->bytes);
+    }
     return status;
 }

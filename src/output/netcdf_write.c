@@ -14,10 +14,10 @@
 #include "netcdf_writer.h"
 
 #include <errno.h>               /* errno */
-#include <fcntl.h>               /* open, posix_fallocate */
+#include <fcntl.h>               /* posix_fallocate */
 #include <math.h>                /* ceil */
 #include <string.h>              /* strerror */
-#include <unistd.h>              /* close, unlink, getpid */
+#include <unistd.h>              /* close, unlink */
 #include <lmdepth/base/exact.h>  /* lmd_exact_mean */
 #include <lmdepth/base/file.h>   /* lmd_file_publish */
 #include <lmdepth/base/memory.h> /* lmd_memory_new */
@@ -276,11 +276,8 @@ static size_t largest_size(const lmd_result *result)
  * system says better than NetCDF why a file can't be made. */
 static lmd_status reserve(const char *path, const char *temporary, size_t size)
 {
-    const int file =
-        open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
-    if (file < 0) {
-        return lmd_status_set(LMD_RESOURCE, "%s: can't write: %s", path, strerror(errno));
-    }
+    int file;
+    LMD_TRY(lmd_file_create(temporary, path, &file));
     int error = posix_fallocate(file, 0, (off_t)size);
     if (error == EOPNOTSUPP || error == EINVAL) {
         error = 0; // a file system that can't tell before
@@ -314,15 +311,14 @@ static lmd_status write_file(const char *path, const char *temporary,
 lmd_status lmd_output_write(const char *path, const lmd_result *result)
 {
     lmd_counters_carry(result->counters);
-    lmd_text temporary = {0};
-    lmd_text_append_format(&temporary, "%s.tmp.%ld", path, (long)getpid());
-    lmd_status status = write_file(path, temporary.bytes, result);
+    char *const temporary = lmd_file_temporary(path);
+    lmd_status status = write_file(path, temporary, result);
     if (lmd_status_is_ok(status)) {
-        status = lmd_file_publish(temporary.bytes, path);
+        status = lmd_file_publish(temporary, path);
     }
     if (!lmd_status_is_ok(status)) {
-        (void)unlink(temporary.bytes);
+        (void)unlink(temporary);
     }
-    lmd_text_clear(&temporary);
+    lmd_memory_free(temporary);
     return status;
 }

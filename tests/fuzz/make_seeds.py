@@ -10,6 +10,7 @@ holds them one after the other, each but the last ended by a line of MARK.
 import base64
 import collections
 import gzip
+import hashlib
 import io
 import json
 import pathlib
@@ -768,6 +769,71 @@ def spool_seeds():
     yield "none", head + struct.pack("<II", 0, 0) + bytes(24)
 
 
+FINGERPRINT = b"0123456789abcdef" * 4
+
+
+def snapshot_seeds():
+    """The first byte says what follows: what the two frames hold, the frames, or a file."""
+    lines = b"fingerprint %s\nattempt 3\nrank 1\npacks 70\nvalues 5\n" % FINGERPRINT
+    lines += b"effort 3 6000 5900 0x1.5d3ef798p+40 0x1.99999ap-4\n"
+    packs = struct.pack("<3q", 1 | 1 << 31, 7, 1 << 5)
+    values = struct.pack("<5q", 0, -1, 5, 1 << 62, 3)
+    told = lines + b"2025-01-01T00:00:00Z: attempt 3, 2 ranks: run j.yaml\n\n" + packs
+    yield "told", b"\0" + told + MARK + values
+    yield "silent", b"\0" + lines + b"\n\n" + packs + MARK + values
+    yield "frames", b"\1" + zstd_raw(told) + MARK + zstd_raw(values)
+    body = zstd_raw(told) + zstd_raw(values)
+    head = f"lmdepth snapshot 1 {len(zstd_raw(told))} {len(zstd_raw(values))} "
+    head += hashlib.sha256(body).hexdigest() + "\n"
+    yield "whole", b"\2" + head.encode() + body
+
+
+def chunk_seeds():
+    """The record limit, then a chunk; checksums are set by the target."""
+    vocabulary, fates = 20, 10
+    packs, table = b"", b""
+    for lengths in ([3, 5], [8], [1, 1, 1]):
+        at = 120 + len(packs)
+        for i, n in enumerate(lengths):
+            flags = (i == 0) | (i == len(lengths) - 1) << 1
+            packs += struct.pack("<QqIiII", 77 + i, i, 0, 4, n, flags)
+        packs += struct.pack(f"<{sum(lengths)}I", *range(1, 1 + sum(lengths)))
+        table += struct.pack("<QIIQ", at, sum(lengths), len(lengths), 0)
+    for name, limit in (("all", 0), ("two", 2)):
+        records = struct.pack(f"<{fates}q", 2, *[0] * (fates - 1))
+        tables = records + struct.pack("<I", 3) + b"all" + struct.pack("<IqIq", 1, 3, 2, 1)
+        head = b"lmdchunk" + struct.pack("<IIII", 2, vocabulary, 0, 1)
+        head += struct.pack("<qqII", 0, -1, 1, 3) + struct.pack("<QQqq", 3, 2, 0, 0)
+        head += struct.pack("<QQQQQ", 120 + len(packs), 0, 5, 6, 0)
+        yield name, bytes([limit]) + head + packs + tables + table
+
+
+def result_seeds():
+    """Steps that build two files: see fuzz_result.c for what the numbers mean."""
+    dims = b"".join(bytes([0, name, 2, 0]) for name in (1, 7, 4, 6))  # group fate limb strlen
+    table = bytes([4, 8, 10, 2, 0, 1])  # int64 record_count(group, fate)
+    table += bytes([4, 7, 4, 1, 1])  # int fate(fate)
+    table += bytes([12, 1, 18, 1, 3]) + b"used split cut".ljust(64, b"\0")  # flag_meanings
+    labels = bytes([4, 9, 2, 2, 0, 3])  # char group_name(group, strlen)
+    sums = bytes([4, 14, 10, 2, 0, 2]) + bytes([4, 11, 10, 1, 0])  # entropy_sum, position_count
+    strings = bytes([4, 25, 12, 1, 0]) + bytes([12, 7, 16, 1, 3]) + b"a title".ljust(64)
+    cells = b"".join(bytes([8, v, 0]) + bytes([65 + v] * 64) for v in range(4))
+    whole = dims + table + labels + sums + strings + cells
+    yield "whole", whole + MARK + whole
+    yield "other", whole + MARK + dims + table + cells
+    yield "large", bytes([0, 1, 7, 0, 0, 6, 7, 0]) + bytes([4, 9, 2, 2, 0, 1]) + MARK + dims
+    yield "types", dims + bytes([4, 25, 13, 1, 0, 4, 26, 14, 1, 0, 4, 27, 15, 0]) + MARK
+    yield "group", bytes([11, 3]) + MARK + bytes([12, 7, 16, 11, 2]) + b"text"
+
+
+def stored_seeds():
+    """Changes of a sound result: what, which variable, where, the value."""
+    yield "none", b""
+    yield "values", b"".join(bytes([0, 0, v, 0, *[1] * 16]) for v in range(40))
+    yield "texts", bytes([10, 0, 3, 1, 4]) + b"text" + bytes([12, 0, 0, 1, 3]) + b"new"
+    yield "names", bytes([13, 0, 1, 2, 14, 0, 5, 9, 15, 0, 0, 0])
+
+
 def jsonl_seeds():
     yield "plain", b'{"a": {"b": "text \\u00e9 \\ud83d\\ude00"}, "c": "group"}'
     yield "flat", b'{"a.b": "text", "c": 1}'
@@ -848,6 +914,10 @@ SEEDS = {
     "tokenizer_folder": tokenizer_folder_seeds,
     "corpus": corpus_seeds,
     "spool": spool_seeds,
+    "chunk": chunk_seeds,
+    "snapshot": snapshot_seeds,
+    "result": result_seeds,
+    "stored": stored_seeds,
     "jsonl": jsonl_seeds,
     "frequency": frequency_seeds,
     "job": job_seeds,

@@ -202,6 +202,31 @@ static void test_index_forged(void **state)
     case_end(&c);
 }
 
+/* What the engine has no room for is refused before it is read. */
+static void test_other_policy(void **state)
+{
+    (void)state;
+    corpus_case c;
+    begin_small(&c);
+    lmd_spool *const spool = case_run(&c);
+    lmd_policy policy = c.policy;
+    assert_int_equal(lmd_spool_check(spool, &policy), LMD_OK);
+    int largest = 0;
+    for (int64_t i = 0; i < lmd_spool_packs(spool); i++) {
+        const int T = lmd_spool_pack_tokens(spool, i);
+        largest = T > largest ? T : largest;
+    }
+    policy.pack_tokens = largest;
+    assert_int_equal(lmd_spool_check(spool, &policy), LMD_OK);
+    policy.pack_tokens = largest - 1;
+    assert_int_equal(lmd_spool_check(spool, &policy), LMD_INPUT);
+    policy.pack_tokens = largest;
+    policy.V++;
+    assert_int_equal(lmd_spool_check(spool, &policy), LMD_INPUT);
+    lmd_spool_close(spool);
+    case_end(&c);
+}
+
 /* Reads every pack; LMD_OK only when all are right. */
 static lmd_status read_all(const lmd_spool *spool)
 {
@@ -404,6 +429,7 @@ int main(void)
         cmocka_unit_test(test_empty_unit),       cmocka_unit_test(test_other_vocabulary),
         cmocka_unit_test(test_index_forged),     cmocka_unit_test(test_chunk_forged),
         cmocka_unit_test(test_piece_damaged),    cmocka_unit_test(test_no_folder),
+        cmocka_unit_test(test_other_policy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -217,6 +217,25 @@ static void nothing_has_no_mean(void **state)
     assert_true(lmd_exact_deviation(zero, zero, 1) == 0);
 }
 
+/* Limbs of a file may hold anything: no sum of theirs may be undefined. */
+static void limbs_of_strangers_do_no_harm(void **state)
+{
+    (void)state;
+    static const int64_t extremes[] = {INT64_MIN, INT64_MAX, -1, 0};
+    for (int i = 0; i < 64; i++) {
+        int64_t limb[LMD_EXACT_LIMBS] = {extremes[i % 4], extremes[i / 4 % 4],
+                                         extremes[i / 16]};
+        int64_t square[LMD_EXACT_LIMBS] = {limb[2], limb[0], limb[1]};
+        lmd_exact_carry(limb);
+        lmd_exact_carry(square);
+        assert_in_range(limb[0], 0, 0xffffffff);
+        assert_in_range(limb[1], 0, 0xffffffff);
+        assert_true(isfinite(lmd_exact_mean(limb, INT64_MAX)));
+        assert_true(lmd_exact_deviation(limb, square, 3) >= 0);
+        assert_true(isnan(lmd_exact_mean(limb, INT64_MIN)));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -229,6 +248,7 @@ int main(void)
         cmocka_unit_test(small_deviation_survives_a_large_mean),
         cmocka_unit_test(rounded_squares_never_give_a_root_of_less_than_zero),
         cmocka_unit_test(nothing_has_no_mean),
+        cmocka_unit_test(limbs_of_strangers_do_no_harm),
     };
     return cmocka_run_group_tests_name("exact", tests, NULL, NULL);
 }

@@ -319,6 +319,65 @@ static int end(void **state)
     return lmd_memory_live() == live_at_start && rmdir(folder) == 0 ? 0 : -1;
 }
 
+/* A file, or a link, that is where the temporary one should be. */
+static void what_is_in_the_way_is_not_written_to(void **state)
+{
+    (void)state;
+    char path[PATH_SIZE], victim[PATH_SIZE];
+    lmd_text text = {0};
+    char *const temporary = lmd_file_temporary(in_folder(path, "data"));
+    in_folder(victim, "victim");
+    assert_int_equal(lmd_file_write(victim, "v", 1), LMD_OK);
+    assert_int_equal(symlink(victim, temporary), 0);
+    assert_int_equal(lmd_file_write(path, "new", 3), LMD_OK);
+    assert_int_equal(lmd_file_read_all(victim, 10, &text), LMD_OK);
+    assert_string_equal(text.bytes, "v");
+
+    const int other = open(temporary, O_RDWR | O_CREAT, 0666); // somebody keeps it open
+    assert_int_equal(lmd_file_write(path, "newer", 5), LMD_OK);
+    assert_int_equal(lseek(other, 0, SEEK_END), 0);
+    assert_int_equal(close(other), 0);
+
+    assert_int_equal(mkdir(temporary, 0777), 0); // can't be removed
+    assert_int_equal(lmd_file_write(path, "newest", 6), LMD_RESOURCE);
+    expect_message("is in the way");
+    assert_int_equal(rmdir(temporary), 0);
+    text.size = 0;
+    assert_int_equal(lmd_file_read_all(path, 10, &text), LMD_OK);
+    assert_string_equal(text.bytes, "newer");
+    (void)unlink(path);
+    (void)unlink(victim);
+    lmd_memory_free(temporary);
+    lmd_text_clear(&text);
+}
+
+static void temporary_names_are_known_again(void **state)
+{
+    (void)state;
+    char *const temporary = lmd_file_temporary("folder/chunk.000000.000001");
+    assert_int_equal(strncmp(temporary, "folder/chunk.000000.000001.tmp.", 31), 0);
+    assert_int_equal(lmd_file_length_of_final(temporary), 26);
+    lmd_memory_free(temporary);
+    static const struct {
+        const char *name;
+        size_t length;
+    } names[] = {{"index.tmp.n017.4711", 5},
+                 {"a.tmp.b.tmp.n_1-x.1", 7},
+                 {"index", 5},
+                 {"", 0},
+                 {"index.tmp.", 10},
+                 {"index.tmp.4711", 14},
+                 {"index.tmp.n017.", 15},
+                 {"index.tmp..4711", 15},
+                 {"index.tmp.n.4711x", 17},
+                 {"index.tmp.n.a.1", 15},
+                 {".tmp.host.1", 0},
+                 {"x.tmp.h.1.tmp.", 14}};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        assert_int_equal(lmd_file_length_of_final(names[i].name), names[i].length);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -332,6 +391,8 @@ int main(void)
         cmocka_unit_test(publish_renames_or_removes),
         cmocka_unit_test(plain_names_are_written_here),
         cmocka_unit_test(paths_are_joined_and_taken_apart),
+        cmocka_unit_test(what_is_in_the_way_is_not_written_to),
+        cmocka_unit_test(temporary_names_are_known_again),
     };
     return cmocka_run_group_tests_name("file", tests, begin, end);
 }

@@ -122,6 +122,19 @@ static void long_text_is_cut(void **state)
     assert_string_equal(said + strlen(said) - 5, "y...\n");
 }
 
+static void say_what_a_stranger_wrote(void)
+{
+    lmd_log_error("tensor '%s'", "\x1b]0;title\x07\xc2\x9b"
+                                 "1m");
+}
+
+static void terminals_are_not_commanded(void **state)
+{
+    (void)state;
+    assert_int_equal(exit_code_of(say_what_a_stranger_wrote), 0);
+    assert_string_equal(said, "lmdepth: error: tensor '?]0;title???1m'\n");
+}
+
 static void die(void)
 {
     lmd_log_fatal(4, "no more %s", "disk");
@@ -154,6 +167,7 @@ int main(void)
         cmocka_unit_test(other_ranks_name_themselves),
         cmocka_unit_test(many_warnings_do_no_harm),
         cmocka_unit_test(long_text_is_cut),
+        cmocka_unit_test(terminals_are_not_commanded),
         cmocka_unit_test(fatal_ends_with_its_code),
     };
     return cmocka_run_group_tests_name("log", tests, NULL, NULL);

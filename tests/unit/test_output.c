@@ -1,6 +1,7 @@
 /* The result file: written, read back, compared, shown, and what goes wrong. */
 #include "metric_case.h"
 
+#include <hdf5.h>
 #include <netcdf.h>
 #include <signal.h>
 #include <stdio.h>
@@ -467,6 +468,178 @@ static void test_foreign_files(void **state)
     lmd_text_clear(&differences);
 }
 
+/* ---- files of strangers ---- */
+
+static void expect_no_show(const char *name, const char *part)
+{
+    lmd_text out = {0};
+    assert_int_equal(lmd_output_show(path_of(name), true, &out), LMD_INPUT);
+    if (!strstr(lmd_status_message(), part)) {
+        fail_msg("'%s' is not in '%s'", part, lmd_status_message());
+    }
+    lmd_text_clear(&out);
+}
+
+static void test_classic_files_are_refused(void **state)
+{
+    (void)state;
+    int ncid = 0;
+    bool found = true;
+    lmd_text value = {0};
+    assert_int_equal(nc_create(path_of("classic.nc"), NC_CLOBBER, &ncid), NC_NOERR);
+    assert_int_equal(nc_put_att_text(ncid, NC_GLOBAL, "title", 1, "t"), NC_NOERR);
+    assert_int_equal(nc_close(ncid), NC_NOERR);
+    assert_true(lmd_output_is_result(path_of("classic.nc")));
+    expect_no_show("classic.nc", "nccopy");
+    assert_int_equal(
+        lmd_output_read_attribute(path_of("classic.nc"), "title", &value, &found),
+        LMD_INPUT);
+    assert_false(found);
+}
+
+/* What NetCDF follows or copies without asking. */
+static void add_stranger(hid_t file, int kind, const char *name)
+{
+    const hsize_t n = 8;
+    const hid_t space = H5Screate_simple(1, &n, NULL);
+    const hid_t properties = H5Pcreate(H5P_DATASET_CREATE);
+    hid_t object = -1;
+    switch (kind) {
+    case 0:
+        assert_true(H5Lcreate_external("/etc/x.nc", "/", file, name, H5P_DEFAULT,
+                                       H5P_DEFAULT) >= 0);
+        break;
+    case 1:
+        assert_true(H5Lcreate_soft("/", file, name, H5P_DEFAULT, H5P_DEFAULT) >= 0);
+        break;
+    case 2:
+        assert_true(H5Pset_external(properties, "/etc/hostname", 0, 8) >= 0);
+        object = H5Dcreate2(file, name, H5T_STD_U8LE, space, H5P_DEFAULT, properties,
+                            H5P_DEFAULT);
+        break;
+    case 3:
+        assert_true(H5Pset_virtual(properties, space, "other.nc", "x", space) >= 0);
+        object = H5Dcreate2(file, name, H5T_STD_U8LE, space, H5P_DEFAULT, properties,
+                            H5P_DEFAULT);
+        break;
+    case 4:
+        object = H5Acreate2(file, name, H5T_STD_U8LE, space, H5P_DEFAULT, H5P_DEFAULT);
+        break;
+    case 5:
+        object = H5Gcreate2(file, name, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+        break;
+    default:
+        object = H5Dcreate2(file, name, H5T_STD_U8LE, space, H5P_DEFAULT, H5P_DEFAULT,
+                            H5P_DEFAULT);
+    }
+    if (object >= 0) {
+        assert_true(H5Oclose(object) >= 0 || H5Aclose(object) >= 0);
+    }
+    (void)H5Pclose(properties);
+    (void)H5Sclose(space);
+}
+
+/* A file with one thing in it, and its name; a new one each time, for NetCDF does not
+ * always close what it fails to open. */
+static const char *write_stranger(int kind, const char *thing)
+{
+    static char name[32];
+    static int n;
+    (void)snprintf(name, sizeof name, "stranger%d.nc", n++);
+    const hid_t file = H5Fcreate(path_of(name), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    assert_true(file >= 0);
+    (void)H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+    add_stranger(file, kind, thing);
+    assert_true(H5Fclose(file) >= 0);
+    return name;
+}
+
+static void expect_stranger(int kind, const char *thing, const char *part)
+{
+    const char *const name = write_stranger(kind, thing);
+    bool found = false, is_equal = false;
+    lmd_text text = {0};
+    expect_no_show(name, part);
+    const char *const path = path_of(name);
+    assert_int_equal(lmd_output_read_attribute(path, "title", &text, &found), LMD_INPUT);
+    assert_int_equal(lmd_output_compare(path, path, 0, &is_equal, &text), LMD_INPUT);
+    assert_int_equal(text.size, 0);
+    lmd_text_clear(&text);
+}
+
+static void test_files_that_lead_elsewhere_are_refused(void **state)
+{
+    (void)state;
+    static char longest[258], too_long[5001];
+    memset(longest, 'n', 256);
+    memset(too_long, 'n', sizeof too_long - 1);
+    expect_stranger(0, "link", "'link' leads elsewhere");
+    expect_stranger(1, "link", "'link' leads elsewhere");
+    expect_stranger(2, "external", "'external' has its values in other files");
+    expect_stranger(3, "virtual", "'virtual' has its values in other files");
+    for (int kind = 4; kind < 7; kind++) {
+        expect_stranger(kind, too_long, "longer than a name may be");
+        longest[256] = 'n';
+        expect_stranger(kind, longest, "longer than a name may be");
+        longest[256] = 0;
+        const char *const name = write_stranger(kind, longest);
+        lmd_text out = {0};
+        const lmd_status status = lmd_output_show(path_of(name), true, &out);
+        assert_true(status == LMD_OK || status == LMD_INPUT); // and nothing is overrun
+        lmd_text_clear(&out);
+    }
+}
+
+/* A few kilobytes that claim more than any memory. */
+static void write_claim(const char *name, const char *variable, size_t rows, size_t width)
+{
+    int ncid = 0, dims[2], id = 0;
+    const size_t chunk[2] = {1, 1};
+    assert_int_equal(nc_create(path_of(name), NC_NETCDF4, &ncid), NC_NOERR);
+    assert_int_equal(nc_def_dim(ncid, "rows", rows, &dims[0]), NC_NOERR);
+    assert_int_equal(nc_def_dim(ncid, "width", width, &dims[1]), NC_NOERR);
+    const bool is_text = strstr(variable, "_name") != NULL;
+    assert_int_equal(
+        nc_def_var(ncid, variable, is_text ? NC_CHAR : NC_INT64, 2, dims, &id), NC_NOERR);
+    assert_int_equal(nc_def_var_chunking(ncid, id, NC_CHUNKED, chunk), NC_NOERR);
+    assert_int_equal(nc_def_var(ncid, "fate", NC_INT, 1, dims, &id), NC_NOERR);
+    assert_int_equal(nc_def_var_chunking(ncid, id, NC_CHUNKED, chunk), NC_NOERR);
+    assert_int_equal(nc_put_att_text(ncid, id, "flag_meanings", 1, "u"), NC_NOERR);
+    assert_int_equal(nc_close(ncid), NC_NOERR);
+}
+
+static void test_claims_of_size_are_refused(void **state)
+{
+    (void)state;
+    static const char *const variables[] = {"group_name", "lens_name", "record_count",
+                                            "position_count"};
+    const size_t large = (size_t)1 << 40;
+    for (size_t i = 0; i < sizeof variables / sizeof variables[0]; i++) {
+        write_claim("claim.nc", variables[i], large, 1);
+        expect_no_show("claim.nc", "can't be shown");
+        write_claim("claim.nc", variables[i], 1, large);
+        expect_no_show("claim.nc", "can't be shown");
+        write_claim("claim.nc", variables[i], 1 << 16, 1 << 16);
+        expect_no_show("claim.nc", "can't be shown");
+    }
+}
+
+static void test_show_says_nothing_to_the_terminal(void **state)
+{
+    (void)state;
+    int ncid = 0;
+    lmd_text out = {0};
+    assert_int_equal(nc_create(path_of("escape.nc"), NC_NETCDF4, &ncid), NC_NOERR);
+    assert_int_equal(nc_put_att_text(ncid, NC_GLOBAL, "title", 5, "a\x1b[2J"), NC_NOERR);
+    assert_int_equal(nc_close(ncid), NC_NOERR);
+    assert_int_equal(lmd_output_show(path_of("escape.nc"), false, &out), LMD_OK);
+    assert_non_null(strstr(out.bytes, "title       a?[2J"));
+    lmd_text_clear(&out);
+    assert_int_equal(lmd_output_show(path_of("escape.nc"), true, &out), LMD_OK);
+    assert_non_null(strstr(out.bytes, "a\\u001b[2J"));
+    lmd_text_clear(&out);
+}
+
 /* ---- show ---- */
 
 static void test_show_on_a_screen(void **state)
@@ -637,6 +810,10 @@ int main(int n_arguments, char **arguments)
         cmocka_unit_test(test_differences_of_structure_are_found),
         cmocka_unit_test(test_differences_of_attributes_are_found),
         cmocka_unit_test(test_foreign_files),
+        cmocka_unit_test(test_classic_files_are_refused),
+        cmocka_unit_test(test_files_that_lead_elsewhere_are_refused),
+        cmocka_unit_test(test_claims_of_size_are_refused),
+        cmocka_unit_test(test_show_says_nothing_to_the_terminal),
         cmocka_unit_test(test_show_on_a_screen),
         cmocka_unit_test(test_show_as_json),
         cmocka_unit_test(test_write_where_it_is_not_possible),

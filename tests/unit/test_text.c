@@ -223,6 +223,51 @@ static void sizes_have_a_unit(void **state)
     lmd_text_clear(&text);
 }
 
+static void times_are_as_people_and_slurm_write_them(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        double seconds;
+    } good[] = {{"45s", 45},         {"90m", 5400},        {"12h", 43200},
+                {"2d", 172800},      {"45", 45},           {"1.5h", 5400},
+                {"0.25", 0.25},      {"10:00", 600},       {"03:50:00", 13800},
+                {"0:01", 1},         {"90:00:00", 324000}, {"2-12:00:00", 216000},
+                {"2-12:30", 217800}, {"2-12", 216000},     {"0-00:00:01", 1},
+                {"001", 1}};
+    static const char *const bad[] = {
+        "",      "0",   "0s",    "00:00",      "-5",        "5x",
+        "m",     "5 m", " 5",    "5m ",        "1:2:3:4",   "1-",
+        "-1:00", ":",   "1::2",  "1:",         ":1",        "1-2-3",
+        "1e3",   ".",   "1.2.3", "9999999999", "1-2:3:4:5", "12d3",
+        "inf",   "5M",  "1:5.5", "9999999:00", "1,5h",      "999999:00:00"};
+    const int64_t live = lmd_memory_live();
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        double seconds = -1;
+        if (!lmd_text_to_seconds(good[i].text, &seconds) || seconds != good[i].seconds) {
+            fail_msg("'%s' gives %g", good[i].text, seconds);
+        }
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        double seconds = -1;
+        if (lmd_text_to_seconds(bad[i], &seconds)) {
+            fail_msg("'%s' gives %g", bad[i], seconds);
+        }
+    }
+    assert_int_equal(lmd_memory_live(), live);
+}
+
+static void control_characters_do_not_reach_a_terminal(void **state)
+{
+    (void)state;
+    char text[] = "a\tb\nc\x1b[31m\x07\x7f\r \xc3\xa4\xc2\x9b\xc2\xa0\xe2\x82\xac\xc2";
+    lmd_text_make_printable(text);
+    assert_string_equal(text, "a\tb\nc?[31m??? \xc3\xa4??\xc2\xa0\xe2\x82\xac\xc2");
+    char empty[] = "";
+    lmd_text_make_printable(empty);
+    assert_string_equal(empty, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -235,6 +280,8 @@ int main(void)
         cmocka_unit_test(integers_are_whole_strings),
         cmocka_unit_test(reals_are_whole_strings),
         cmocka_unit_test(sizes_have_a_unit),
+        cmocka_unit_test(times_are_as_people_and_slurm_write_them),
+        cmocka_unit_test(control_characters_do_not_reach_a_terminal),
     };
     return cmocka_run_group_tests_name("text", tests, NULL, NULL);
 }

@@ -52,6 +52,19 @@ lmd_status lmd_file_remove_tree(const char *path);
  * folder. LMD_RESOURCE when disk or rights do not allow; nothing is left then. */
 lmd_status lmd_file_write(const char *path, const void *bytes, size_t n_bytes);
 
+/* The name under which `path` is written until it is whole: of this host and process, so
+ * that two that share the folder never meet. The caller's. */
+char *lmd_file_temporary(const char *path);
+
+/* How long the name of a file is without the end that lmd_file_temporary gives; all of it
+ * when that is no temporary name. For those who clear up what killed processes left. */
+size_t lmd_file_length_of_final(const char *name);
+
+/* Makes that file, empty and new: what had its name before is removed, and where that is
+ * another's, or a link, it is neither followed nor written to. LMD_RESOURCE, in the words
+ * of `path`, when that can't be. */
+lmd_status lmd_file_create(const char *temporary, const char *path, int *descriptor);
+
 /* The end of such a write for a file somebody else (NetCDF) has written to `temporary`:
  * fsync, rename, fsync of the folder. */
 lmd_status lmd_file_publish(const char *temporary, const char *path);

@@ -46,6 +46,10 @@ size_t lmd_text_encode_utf8(uint32_t code_point, char out[4]);
 bool lmd_text_is_white(char byte);
 bool lmd_text_is_blank(const char *bytes, size_t n_bytes);
 
+/* Makes a '?' of every control character (ASCII's and Unicode's C1) but line feed and
+ * tab: what stands in a file of somebody else must not command a terminal. */
+void lmd_text_make_printable(char *string);
+
 /* Integers and reals of a whole string, without locale; false unless all of it is one. */
 bool lmd_text_to_int64(const char *string, int64_t *value);
 bool lmd_text_to_double(const char *string, double *value);
