@@ -1,0 +1,54 @@
+/* Speed as a share of what the processor can do in the same moments. Clocks drift and
+ * other programs come and go, so the peak is measured before and after each repetition,
+ * and the median over the repetitions counts. */
+#include <stdlib.h>
+
+#include "bench.h"
+
+static const lmd_bench_precision precisions[] = {
+    {"f32", lmd_kernel_measure_peak},
+};
+
+const lmd_bench_precision *lmd_bench_precisions(int *n)
+{
+    *n = (int)(sizeof precisions / sizeof precisions[0]);
+    return precisions;
+}
+
+static int compare_values(const void *left, const void *right)
+{
+    const double a = *(const double *)left;
+    const double b = *(const double *)right;
+    return (a > b) - (a < b);
+}
+
+double lmd_bench_median(double *values, int n)
+{
+    qsort(values, (size_t)n, sizeof *values, compare_values);
+    return (values[(n - 1) / 2] + values[n / 2]) / 2;
+}
+
+lmd_bench_timing lmd_bench_time(const lmd_bench_task *task, int repeats)
+{
+    enum { PEAK_MILLISECONDS = 50 };
+    double seconds[LMD_BENCH_REPEATS];
+    double shares[LMD_BENCH_REPEATS];
+    task->work(task->context);
+    double before = task->precision->measure_peak(task->kernel, PEAK_MILLISECONDS);
+    for (int i = 0; i < repeats; i++) {
+        const double start = lmd_team_clock();
+        task->work(task->context);
+        seconds[i] = lmd_team_clock() - start;
+        const double after =
+            task->precision->measure_peak(task->kernel, PEAK_MILLISECONDS);
+        shares[i] = task->flops / seconds[i] / ((before + after) / 2 * 1e9);
+        before = after;
+    }
+    const double of_peak = lmd_bench_median(shares, repeats);
+    return (lmd_bench_timing){
+        .seconds = lmd_bench_median(seconds, repeats),
+        .of_peak = of_peak,
+        .least_of_peak = shares[0],
+        .greatest_of_peak = shares[repeats - 1],
+    };
+}
