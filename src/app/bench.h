@@ -38,6 +38,7 @@ const lmd_bench_precision *lmd_bench_precisions(int *n);
 typedef struct lmd_bench_timing {
     double seconds;                                  /* median of the repetitions */
     double of_peak, least_of_peak, greatest_of_peak; /* median, minimum, maximum */
+    double on_cpu; /* median share of the threads' time in which they ran */
 } lmd_bench_timing;
 
 typedef struct lmd_bench_task {

@@ -31,24 +31,25 @@ static void find_processor(char *name, size_t size)
 
 static void print_rows(const lmd_bench_report *report, bool is_forward)
 {
-    const char *first = is_forward ? "forward      " : "decode       ";
+    bool is_first = true;
     for (int i = 0; i < report->n_rows; i++) {
         const lmd_bench_row *row = &report->rows[i];
         if (row->is_forward != is_forward) {
             continue;
         }
-        if (first != NULL) {
-            printf(
-                "\n%s tokens states stored in    threads %8s/s GFLOP/s of peak (least, "
-                "greatest)\n",
-                first, is_forward ? "tokens" : "rows");
-            first = NULL;
+        if (is_first) {
+            printf("\n%-13s tokens states stored products threads %8s/s GFLOP/s of peak "
+                   "(least, greatest) on cpu\n",
+                   is_forward ? "forward" : "decode", is_forward ? "tokens" : "rows");
+            is_first = false;
         }
-        printf("%-13s %6d %6d %-6s %-5s %7d %10.1f %7.1f %5.1f %% (%.1f, %.1f)\n",
-               row->shape->name, row->tokens,
-               is_forward ? row->shape->N + 1 : row->states, row->stored, row->precision,
-               row->threads, row->per_second, row->gflops, 100 * row->timing.of_peak,
-               100 * row->timing.least_of_peak, 100 * row->timing.greatest_of_peak);
+        const lmd_bench_timing *timing = &row->timing;
+        printf(
+            "%-13s %6d %6d %-6s %-8s %7d %10.1f %7.1f %6.1f%% (%5.1f, %8.1f) %5.0f%%\n",
+            row->shape->name, row->tokens, is_forward ? row->shape->N + 1 : row->states,
+            row->stored, row->precision, row->threads, row->per_second, row->gflops,
+            100 * timing->of_peak, 100 * timing->least_of_peak,
+            100 * timing->greatest_of_peak, 100 * timing->on_cpu);
     }
 }
 
@@ -95,12 +96,12 @@ static json_t *list_row(const lmd_bench_row *row)
 {
     const lmd_bench_timing *timing = &row->timing;
     json_t *object = json_pack(
-        "{s:s, s:i, s:s, s:s, s:s, s:i, s:f, s:f, s:f, s:f, s:f}", "shape",
+        "{s:s, s:i, s:s, s:s, s:s, s:i, s:f, s:f, s:f, s:f, s:f, s:f}", "shape",
         row->shape->name, "tokens", row->tokens, "stored", row->stored, "precision",
         row->precision, "kernel", row->kernel, "threads", row->threads,
         row->is_forward ? "tokens_per_s" : "rows_per_s", row->per_second, "gflops",
         row->gflops, "of_peak", timing->of_peak, "of_peak_least", timing->least_of_peak,
-        "of_peak_greatest", timing->greatest_of_peak);
+        "of_peak_greatest", timing->greatest_of_peak, "on_cpu", timing->on_cpu);
     if (!row->is_forward) {
         json_object_set_new(object, "d", json_integer(row->shape->d));
         json_object_set_new(object, "vocab", json_integer(row->shape->V));

@@ -2,6 +2,7 @@
  * other programs come and go, so the peak is measured before and after each repetition,
  * and the median over the repetitions counts. */
 #include <stdlib.h>
+#include <time.h>
 
 #include "bench.h"
 
@@ -28,17 +29,29 @@ double lmd_bench_median(double *values, int n)
     return (values[(n - 1) / 2] + values[n / 2]) / 2;
 }
 
+/* Of all threads of this process. */
+static double cpu_clock(void)
+{
+    struct timespec time = {0};
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
 lmd_bench_timing lmd_bench_time(const lmd_bench_task *task, int repeats)
 {
     enum { PEAK_MILLISECONDS = 50 };
     double seconds[LMD_BENCH_REPEATS];
     double shares[LMD_BENCH_REPEATS];
+    double on_cpu[LMD_BENCH_REPEATS];
+    const lmd_team *team = lmd_kernel_team(task->kernel);
     task->work(task->context);
     double before = task->precision->measure_peak(task->kernel, PEAK_MILLISECONDS);
     for (int i = 0; i < repeats; i++) {
+        const double cpu_start = cpu_clock();
         const double start = lmd_team_clock();
         task->work(task->context);
         seconds[i] = lmd_team_clock() - start;
+        on_cpu[i] = (cpu_clock() - cpu_start) / (seconds[i] * lmd_team_size(team));
         const double after =
             task->precision->measure_peak(task->kernel, PEAK_MILLISECONDS);
         shares[i] = task->flops / seconds[i] / ((before + after) / 2 * 1e9);
@@ -50,5 +63,6 @@ lmd_bench_timing lmd_bench_time(const lmd_bench_task *task, int repeats)
         .of_peak = of_peak,
         .least_of_peak = shares[0],
         .greatest_of_peak = shares[repeats - 1],
+        .on_cpu = lmd_bench_median(on_cpu, repeats),
     };
 }
