@@ -40,9 +40,9 @@ static double cpu_clock(void)
 lmd_bench_timing lmd_bench_time(const lmd_bench_task *task, int repeats)
 {
     enum { PEAK_MILLISECONDS = 50 };
-    double seconds[LMD_BENCH_REPEATS];
-    double shares[LMD_BENCH_REPEATS];
-    double on_cpu[LMD_BENCH_REPEATS];
+    double seconds[LMD_BENCH_REPEATS] = {0};
+    double shares[LMD_BENCH_REPEATS] = {0};
+    double on_cpu[LMD_BENCH_REPEATS] = {0};
     const lmd_team *team = lmd_kernel_team(task->kernel);
     task->work(task->context);
     double before = task->precision->measure_peak(task->kernel, PEAK_MILLISECONDS);

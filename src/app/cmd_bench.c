@@ -207,7 +207,7 @@ static void choose_threads(bench_run *bench)
 
 static void add_row(bench_run *bench, const lmd_bench_row *row)
 {
-    lmd_log_say("%-7s %-12s %4d tokens, stored %-4s, %-4s, %d threads: %5.1f %% of the "
+    lmd_log_say("%-7s %-12s %4d tokens, stored %-4s, %-4s, threads %d: %5.1f %% of the "
                 "peak",
                 row->is_forward ? "forward" : "decode", row->shape->name, row->tokens,
                 row->stored, row->precision, row->threads, 100 * row->timing.of_peak);
@@ -337,10 +337,10 @@ int lmd_command_bench(int argc, char **argv)
     }
     lmd_bench_job job;
     bool is_root;
-    lmd_status status = time_job(&argc, &argv, &arguments, &job, &is_root);
-    if (status == LMD_OK && is_root) {
-        status = lmd_arguments_fail(report_all(&arguments, &job));
+    code = (int)time_job(&argc, &argv, &arguments, &job, &is_root);
+    if (code == LMD_OK && is_root) {
+        code = lmd_arguments_fail(report_all(&arguments, &job));
     }
     lmd_job_arguments_clear(&arguments.job);
-    return (int)status;
+    return code;
 }
