@@ -51,6 +51,10 @@ typedef struct lmd_job_arguments {
 extern const struct argp lmd_job_argp;
 void lmd_job_arguments_clear(lmd_job_arguments *arguments);
 
+/* The option --set KEY=VALUE, for a command with a parser of its own. */
+void lmd_arguments_add_set(struct argp_state *state, lmd_job_arguments *arguments,
+                           const char *text);
+
 /* --help-job: prints the table of keys on standard output; true when it did. */
 bool lmd_arguments_help_job(const lmd_job_arguments *arguments);
 
@@ -250,6 +254,10 @@ lmd_status lmd_compute(lmd_session *session, lmd_inputs *inputs,
                        const lmd_prepared *prepared, lmd_kernel *kernel,
                        const lmd_compute_options *options, lmd_computed *computed);
 void lmd_computed_clear(lmd_computed *computed);
+
+/* Collective. All ranks must round alike: where they would not, all use the plain
+ * product, with a warning. */
+void lmd_compute_agree_arithmetic(lmd_session *session, lmd_kernel *kernel);
 
 /* The counters' setup of a job. `prepared` gives groups and bands. */
 lmd_metric_setup lmd_compute_setup(const lmd_inputs *inputs,

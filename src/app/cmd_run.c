@@ -154,25 +154,6 @@ static void start_kernel(lmd_run *run)
         lmd_kernel_new(run->team, lmd_model_get_shape(run->inputs.model)->max_C);
 }
 
-/* Collective. All ranks must round alike. */
-static lmd_status agree_arithmetic(lmd_run *run)
-{
-    const char *mine = lmd_kernel_arithmetic(run->kernel);
-    lmd_text roots = {0};
-    lmd_text_append_string(&roots, mine);
-    lmd_parallel_broadcast_text(run->session, &roots);
-    const bool differs = strcmp(lmd_text_string(&roots), mine) != 0;
-    if (lmd_parallel_max_int64(run->session, differs) != 0) {
-        // Plain C rounds alike on every processor: the lowest common arithmetic.
-        lmd_kernel_use_plain(run->kernel);
-        lmd_log_warn("the ranks' processors or libraries round differently (%s; %s): all "
-                     "use the plain C product, which is slower",
-                     lmd_text_string(&roots), mine);
-    }
-    lmd_text_clear(&roots);
-    return LMD_OK;
-}
-
 /* Collective. The model's files are read once for their hashes, by the root. */
 static lmd_status hash_model(lmd_run *run)
 {
@@ -551,7 +532,7 @@ static lmd_status run_job(lmd_run *run)
         lmd_parallel_is_root(session) ? lmd_place_check(run->inputs.job->output) : LMD_OK;
     LMD_TRY(lmd_parallel_agree(session, status));
     start_kernel(run);
-    LMD_TRY(agree_arithmetic(run));
+    lmd_compute_agree_arithmetic(session, run->kernel);
     LMD_TRY(hash_model(run));
     LMD_TRY(check_existing(run));
     if (run->is_complete_already) {

@@ -26,6 +26,23 @@ lmd_metric_setup lmd_compute_setup(const lmd_inputs *inputs, const lmd_prepared 
     };
 }
 
+void lmd_compute_agree_arithmetic(lmd_session *session, lmd_kernel *kernel)
+{
+    const char *mine = lmd_kernel_arithmetic(kernel);
+    lmd_text roots = {0};
+    lmd_text_append_string(&roots, mine);
+    lmd_parallel_broadcast_text(session, &roots);
+    const bool differs = strcmp(lmd_text_string(&roots), mine) != 0;
+    if (lmd_parallel_max_int64(session, differs) != 0) {
+        // Plain C rounds alike on every processor: the lowest common arithmetic.
+        lmd_kernel_use_plain(kernel);
+        lmd_log_warn("the ranks' processors or libraries round differently (%s; %s): all "
+                     "use the plain C product, which is slower",
+                     lmd_text_string(&roots), mine);
+    }
+    lmd_text_clear(&roots);
+}
+
 /* Does it all fit, now that the number of groups is known, with so many copies of the
  * weights on the node? */
 static lmd_status check_memory(const lmd_session *session, const lmd_inputs *inputs,
