@@ -6,3 +6,8 @@ const lmd_product *const *lmd_product_tiles(void)
     static const lmd_product *const tiles[] = {NULL};
     return tiles;
 }
+
+const lmd_product *const *lmd_product_pair_tiles(void)
+{
+    return lmd_product_tiles();
+}

@@ -54,6 +54,7 @@ static inline lmd_kernel *case_kernel(int threads, int max_C)
     lmd_kernel *kernel = lmd_kernel_new(lmd_team_new(threads), max_C);
     if (case_forced != NULL && lmd_product_is_fair(case_forced, kernel->vector, max_C)) {
         kernel->product = case_forced;
+        kernel->attention = case_forced;
     }
     return kernel;
 }
