@@ -111,9 +111,13 @@ static int list_products(const lmd_product *list[MAX_PRODUCTS])
     return n;
 }
 
-/* The product of bf16 that is forced, or without `forced` the fastest; else NULL. */
+/* The product of bf16 that is forced, or without `forced` the fastest unless those of
+ * fp32 are faster; else NULL. */
 static const lmd_product *find_pairs(const char *forced)
 {
+    if (forced == NULL && !lmd_product_has_fast_pairs()) {
+        return NULL;
+    }
     const lmd_product *const *tile = lmd_product_pair_tiles();
     while (*tile != NULL && forced != NULL && strcmp((*tile)->name, forced) != 0) {
         tile++;
@@ -171,8 +175,9 @@ static void choose_products(lmd_kernel *kernel)
         snprintf(kernel->remark, sizeof kernel->remark, "forced by LMDEPTH_KERNEL=%s",
                  forced);
     } else if (kernel->is_bf16 && pairs == NULL) {
-        snprintf(kernel->remark, sizeof kernel->remark,
-                 "this processor has no products of bf16: those of f32 on rounded rows");
+        snprintf(
+            kernel->remark, sizeof kernel->remark,
+            "this processor has no fast products of bf16: those of f32 on rounded rows");
     } else if (list[0] == &lmd_product_blas) {
         snprintf(kernel->remark, sizeof kernel->remark,
                  "no tile kernel for this processor: the library's product, slower");

@@ -11,3 +11,8 @@ const lmd_product *const *lmd_product_pair_tiles(void)
 {
     return lmd_product_tiles();
 }
+
+bool lmd_product_has_fast_pairs(void)
+{
+    return false;
+}

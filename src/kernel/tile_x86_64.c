@@ -21,3 +21,9 @@ const lmd_product *const *lmd_product_pair_tiles(void)
         lmd_vector_has_avx512() && __builtin_cpu_supports("avx512bf16");
     return has_pairs ? tiles : tiles + 1;
 }
+
+bool lmd_product_has_fast_pairs(void)
+{
+    __builtin_cpu_init();
+    return lmd_product_pair_tiles()[0] != NULL && __builtin_cpu_is("amd");
+}
