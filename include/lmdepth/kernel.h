@@ -41,8 +41,8 @@ void lmd_kernel_free(lmd_kernel *kernel); /* accepts NULL */
 /* The same for products in bf16: both operands of lmd_kernel_linear and of the decoder
  * are rounded to bf16, to nearest and ties to even, and their products summed in fp32;
  * the rest, attention too, stays fp32. All weights are then LMD_BF16. Uses the
- * processor's own products of bf16 where it has them (LMDEPTH_KERNEL=avx512_bf16, which
- * flush subnormal numbers to 0), else the products of fp32 on rounded rows. */
+ * processor's own products of bf16 where they are fast (LMDEPTH_KERNEL=avx512_bf16,
+ * which flush subnormal numbers to 0), else the products of fp32 on rounded rows. */
 lmd_kernel *lmd_kernel_new_bf16(lmd_team *team, int max_C);
 
 /* Replaces the product by the plain C one, which rounds alike on every processor: for
