@@ -76,6 +76,9 @@ typedef struct lmd_shared lmd_shared;
  * or a node has one rank, each rank gets a private block (with a warning in the first
  * case). Zeroed or not is undefined; aligned to 64 bytes. */
 lmd_shared *lmd_shared_new(lmd_session *session, size_t n_bytes);
+
+/* Collective. How many such blocks this node would get: 1, or one a rank. */
+int lmd_shared_copies(lmd_session *session, size_t n_bytes);
 void lmd_shared_free(lmd_shared *shared); /* Collective. */
 void *lmd_shared_memory(const lmd_shared *shared);
 

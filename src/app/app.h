@@ -51,6 +51,10 @@ typedef struct lmd_job_arguments {
 extern const struct argp lmd_job_argp;
 void lmd_job_arguments_clear(lmd_job_arguments *arguments);
 
+/* The option --set KEY=VALUE, for a command with a parser of its own. */
+void lmd_arguments_add_set(struct argp_state *state, lmd_job_arguments *arguments,
+                           const char *text);
+
 /* --help-job: prints the table of keys on standard output; true when it did. */
 bool lmd_arguments_help_job(const lmd_job_arguments *arguments);
 
@@ -106,6 +110,9 @@ typedef struct lmd_inputs {
 lmd_status lmd_inputs_open(lmd_inputs *inputs, const lmd_job_arguments *arguments);
 void lmd_inputs_clear(lmd_inputs *inputs);
 
+/* The kernel of the job's precision, for the job's model. */
+lmd_kernel *lmd_inputs_new_kernel(const lmd_inputs *inputs, lmd_team *team);
+
 /* ---- prepare.c: corpus to spool; frequencies ---- */
 
 typedef struct lmd_prepared {
@@ -135,8 +142,8 @@ void lmd_prepared_clear(lmd_prepared *prepared);
  * the process at once. max_seconds from now, 0: no limit. */
 void lmd_stop_watch(double max_seconds);
 
-/* When that was, by lmd_team_clock. */
-double lmd_stop_begin(void);
+/* Sets the handlers once more, after a library that may have set its own. */
+void lmd_stop_watch_again(void);
 
 bool lmd_stop_is_signalled(void);
 
@@ -251,6 +258,10 @@ lmd_status lmd_compute(lmd_session *session, lmd_inputs *inputs,
                        const lmd_compute_options *options, lmd_computed *computed);
 void lmd_computed_clear(lmd_computed *computed);
 
+/* Collective. All ranks must round alike: where they would not, all use the plain
+ * product, with a warning. */
+void lmd_compute_agree_arithmetic(lmd_session *session, lmd_kernel *kernel);
+
 /* The counters' setup of a job. `prepared` gives groups and bands. */
 lmd_metric_setup lmd_compute_setup(const lmd_inputs *inputs,
                                    const lmd_prepared *prepared);
@@ -361,6 +372,22 @@ typedef struct lmd_memory_plan {
 
 /* `n_groups` as far as known. */
 lmd_memory_plan lmd_plan_memory(const lmd_inputs *inputs, int threads, int n_groups);
+
+/* ---- estimate.c ---- */
+
+/* Floating point operations of a mean token. */
+typedef struct lmd_estimate {
+    double forward, lens;
+} lmd_estimate;
+
+lmd_estimate lmd_estimate_work(const lmd_inputs *inputs, double prompt_tokens);
+
+/* Tokens a second to expect of a peak (GFLOP/s). */
+double lmd_estimate_speed(const lmd_estimate *estimate, double peak);
+
+/* The lines `work` and `time` for people. */
+void lmd_estimate_append(const lmd_estimate *estimate, double peak, int processors,
+                         double tokens, lmd_text *out);
 
 /* ---- limits.c ---- */
 

@@ -101,8 +101,8 @@ static void add_override(struct argp_state *state, lmd_job_arguments *arguments,
         (lmd_job_override){.key = key, .value = value, .where = where};
 }
 
-static void add_set(struct argp_state *state, lmd_job_arguments *arguments,
-                    const char *text)
+void lmd_arguments_add_set(struct argp_state *state, lmd_job_arguments *arguments,
+                           const char *text)
 {
     const char *equals = strchr(text, '=');
     if (equals == NULL || equals == text) {
@@ -132,7 +132,7 @@ static error_t parse_job_option(int key, char *text, struct argp_state *state)
     lmd_job_arguments *arguments = state->input;
     switch (key) {
     case OPTION_SET:
-        add_set(state, arguments, text);
+        lmd_arguments_add_set(state, arguments, text);
         break;
     case 'o':
         add_override(state, arguments, "output", text, "-o");

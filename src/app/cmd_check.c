@@ -220,8 +220,26 @@ static json_t *list_warnings(const lmd_inputs *inputs, const lmd_look *look)
 
 /* ---- output ---- */
 
+/* Tokens of a mean prompt, at most a window. */
+static double prompt_tokens(const lmd_inputs *inputs, const lmd_look *look)
+{
+    const double length = inputs->policy.length;
+    const double pack = look->packs > 0 ? (double)look->tokens / (double)look->packs : 1;
+    return pack < length ? pack : length;
+}
+
+static void print_estimate(const lmd_inputs *inputs, const lmd_look *look, int threads,
+                           double peak)
+{
+    const lmd_estimate estimate = lmd_estimate_work(inputs, prompt_tokens(inputs, look));
+    lmd_text lines = {0};
+    lmd_estimate_append(&estimate, peak, threads, (double)look->tokens, &lines);
+    fputs(lmd_text_string(&lines), stdout);
+    lmd_text_clear(&lines);
+}
+
 static void print_text(const lmd_inputs *inputs, const lmd_look *look, int threads,
-                       const lmd_kernel *kernel)
+                       const lmd_kernel *kernel, double peak)
 {
     lmd_text plan = {0};
     lmd_plan_write(inputs, NULL, threads, kernel, &plan);
@@ -236,6 +254,7 @@ static void print_text(const lmd_inputs *inputs, const lmd_look *look, int threa
     const double counters = lmd_plan_memory(inputs, threads, look->groups).counters;
     printf("groups      %s%d: %.0f MB of counters a rank\n",
            look->is_exact ? "" : "more than ", look->groups, counters / 1e6);
+    print_estimate(inputs, look, threads, peak);
     print_warnings(inputs, look);
     const int processors = lmd_threads_processors();
     int ranks;
@@ -248,7 +267,7 @@ static void print_text(const lmd_inputs *inputs, const lmd_look *look, int threa
 }
 
 static void print_json(const lmd_inputs *inputs, const lmd_look *look, int threads,
-                       const lmd_kernel *kernel)
+                       const lmd_kernel *kernel, double peak)
 {
     const lmd_model_shape *shape = lmd_model_get_shape(inputs->model);
     const lmd_memory_plan memory = lmd_plan_memory(inputs, threads, look->groups);
@@ -256,9 +275,10 @@ static void print_json(const lmd_inputs *inputs, const lmd_look *look, int threa
     int rank_threads;
     suggest(lmd_threads_processors(), look->is_exact ? look->packs : 0, &ranks,
             &rank_threads);
+    const lmd_estimate estimate = lmd_estimate_work(inputs, prompt_tokens(inputs, look));
     json_t *root = json_pack(
         "{s:{s:s, s:s, s:i, s:i, s:i, s:I}, s:{s:i, s:b, s:I, s:I, s:I, s:I, s:i},"
-        " s:{s:f, s:f, s:f}, s:{s:i, s:i}, s:s, s:s, s:o}",
+        " s:{s:f, s:f, s:f}, s:{s:f, s:f, s:f, s:f, s:i}, s:{s:i, s:i}, s:s, s:s, s:o}",
         "model", "family", shape->family, "path", lmd_model_weights_path(inputs->model),
         "blocks", shape->N, "width", shape->d, "vocabulary", shape->V, "parameters",
         (json_int_t)shape->parameters, "corpus", "files",
@@ -266,9 +286,12 @@ static void print_json(const lmd_inputs *inputs, const lmd_look *look, int threa
         (json_int_t)look->records, "unusable", (json_int_t)look->unusable, "packs",
         (json_int_t)look->packs, "tokens", (json_int_t)look->tokens, "groups",
         look->groups, "memory", "weights_a_node", memory.weights, "engine_a_rank",
-        memory.engine, "counters_a_rank", memory.counters, "suggestion", "ranks", ranks,
-        "threads", rank_threads, "arithmetic", lmd_kernel_arithmetic(kernel), "output",
-        inputs->job->output, "warnings", list_warnings(inputs, look));
+        memory.engine, "counters_a_rank", memory.counters, "time",
+        "forward_flops_a_token", estimate.forward, "lens_flops_a_token", estimate.lens,
+        "peak_gflops", peak, "tokens_per_s", lmd_estimate_speed(&estimate, peak),
+        "threads", threads, "suggestion", "ranks", ranks, "threads", rank_threads,
+        "arithmetic", lmd_kernel_arithmetic(kernel), "output", inputs->job->output,
+        "warnings", list_warnings(inputs, look));
     char *text = json_dumps(root, JSON_INDENT(2));
     puts(text);
     free(text);
@@ -287,9 +310,10 @@ static lmd_status check_job(const lmd_check_arguments *arguments)
         const int threads =
             lmd_threads_choose(arguments->job.threads, lmd_threads_processors());
         lmd_team *team = lmd_team_new(threads);
-        lmd_kernel *kernel =
-            lmd_kernel_new(team, lmd_model_get_shape(inputs.model)->max_C);
-        (arguments->is_json ? print_json : print_text)(&inputs, &look, threads, kernel);
+        lmd_kernel *kernel = lmd_inputs_new_kernel(&inputs, team);
+        const double peak = lmd_kernel_measure_peak(kernel, 100.0);
+        (arguments->is_json ? print_json : print_text)(&inputs, &look, threads, kernel,
+                                                       peak);
         lmd_kernel_free(kernel);
         lmd_team_free(team);
     }

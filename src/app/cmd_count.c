@@ -131,8 +131,9 @@ int lmd_command_count(int argc, char **argv)
         return LMD_OK;
     }
     lmd_log_set_quiet(arguments.is_quiet);
-    lmd_session *session = lmd_parallel_start(&argc, &argv);
     lmd_stop_watch(0);
+    lmd_session *session = lmd_parallel_start(&argc, &argv);
+    lmd_stop_watch_again();
     const lmd_status status = count_job(session, &arguments);
     if (status == LMD_STOPPED) {
         lmd_log_say("%s", lmd_status_message());

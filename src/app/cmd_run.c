@@ -150,27 +150,7 @@ static void start_kernel(lmd_run *run)
     run->threads = lmd_threads_choose(run->arguments->job.threads,
                                       lmd_parallel_share_of_processors(session));
     run->team = lmd_team_new(run->threads);
-    run->kernel =
-        lmd_kernel_new(run->team, lmd_model_get_shape(run->inputs.model)->max_C);
-}
-
-/* Collective. All ranks must round alike. */
-static lmd_status agree_arithmetic(lmd_run *run)
-{
-    const char *mine = lmd_kernel_arithmetic(run->kernel);
-    lmd_text roots = {0};
-    lmd_text_append_string(&roots, mine);
-    lmd_parallel_broadcast_text(run->session, &roots);
-    const bool differs = strcmp(lmd_text_string(&roots), mine) != 0;
-    if (lmd_parallel_max_int64(run->session, differs) != 0) {
-        // Plain C rounds alike on every processor: the lowest common arithmetic.
-        lmd_kernel_use_plain(run->kernel);
-        lmd_log_warn("the ranks' processors or libraries round differently (%s; %s): all "
-                     "use the plain C product, which is slower",
-                     lmd_text_string(&roots), mine);
-    }
-    lmd_text_clear(&roots);
-    return LMD_OK;
+    run->kernel = lmd_inputs_new_kernel(&run->inputs, run->team);
 }
 
 /* Collective. The model's files are read once for their hashes, by the root. */
@@ -376,7 +356,8 @@ static void say_plan(lmd_run *run)
 /* Collective. Before any work: with one group, as far as is known. */
 static lmd_status check_memory(lmd_run *run)
 {
-    const lmd_memory_plan plan = lmd_plan_memory(&run->inputs, run->threads, 1);
+    lmd_memory_plan plan = lmd_plan_memory(&run->inputs, run->threads, 1);
+    plan.weights *= lmd_shared_copies(run->session, lmd_model_bytes(run->inputs.model));
     const lmd_status status =
         lmd_limits_check(&plan, lmd_parallel_node_ranks(run->session));
     return lmd_parallel_agree(run->session, status);
@@ -550,7 +531,7 @@ static lmd_status run_job(lmd_run *run)
         lmd_parallel_is_root(session) ? lmd_place_check(run->inputs.job->output) : LMD_OK;
     LMD_TRY(lmd_parallel_agree(session, status));
     start_kernel(run);
-    LMD_TRY(agree_arithmetic(run));
+    lmd_compute_agree_arithmetic(session, run->kernel);
     LMD_TRY(hash_model(run));
     LMD_TRY(check_existing(run));
     if (run->is_complete_already) {
@@ -608,8 +589,9 @@ int lmd_command_run(int argc, char **argv)
     }
     lmd_log_set_quiet(arguments.job.is_quiet);
     lmd_run run = {.arguments = &arguments, .command_line = command_line};
-    run.session = lmd_parallel_start(&argc, &argv);
     lmd_stop_watch(arguments.max_seconds);
+    run.session = lmd_parallel_start(&argc, &argv);
+    lmd_stop_watch_again(); // MPI may have set handlers of its own
     const lmd_status status = run_job(&run);
     if (status == LMD_STOPPED) {
         lmd_log_say("%s", lmd_status_message());

@@ -26,13 +26,32 @@ lmd_metric_setup lmd_compute_setup(const lmd_inputs *inputs, const lmd_prepared 
     };
 }
 
-/* Does it all fit, now that the number of groups is known? */
+void lmd_compute_agree_arithmetic(lmd_session *session, lmd_kernel *kernel)
+{
+    const char *mine = lmd_kernel_arithmetic(kernel);
+    lmd_text roots = {0};
+    lmd_text_append_string(&roots, mine);
+    lmd_parallel_broadcast_text(session, &roots);
+    const bool differs = strcmp(lmd_text_string(&roots), mine) != 0;
+    if (lmd_parallel_max_int64(session, differs) != 0) {
+        // Plain C rounds alike on every processor: the lowest common arithmetic.
+        lmd_kernel_use_plain(kernel);
+        lmd_log_warn("the ranks' processors or libraries round differently (%s; %s): all "
+                     "use the plain C product, which is slower",
+                     lmd_text_string(&roots), mine);
+    }
+    lmd_text_clear(&roots);
+}
+
+/* Does it all fit, now that the number of groups is known, with so many copies of the
+ * weights on the node? */
 static lmd_status check_memory(const lmd_session *session, const lmd_inputs *inputs,
-                               int threads, const lmd_metric_setup *setup)
+                               int threads, const lmd_metric_setup *setup, int copies)
 {
     size_t bytes;
     LMD_TRY(lmd_counters_bytes(setup, &bytes));
-    const lmd_memory_plan plan = lmd_plan_memory(inputs, threads, setup->groups);
+    lmd_memory_plan plan = lmd_plan_memory(inputs, threads, setup->groups);
+    plan.weights *= copies;
     const lmd_status status = lmd_limits_check(&plan, lmd_parallel_node_ranks(session));
     return status == LMD_OK ? LMD_OK
                             : lmd_status_within(status, "%d groups, %d folds",
@@ -388,7 +407,9 @@ lmd_status lmd_compute(lmd_session *session, lmd_inputs *inputs,
     order_rows(prepared->frequency, computed);
     const lmd_metric_setup setup = lmd_compute_setup(inputs, prepared);
     const int threads = lmd_team_size(lmd_kernel_team(kernel));
-    LMD_TRY(lmd_parallel_agree(session, check_memory(session, inputs, threads, &setup)));
+    const int copies = lmd_shared_copies(session, lmd_model_bytes(inputs->model));
+    LMD_TRY(lmd_parallel_agree(session,
+                               check_memory(session, inputs, threads, &setup, copies)));
     LMD_TRY(lmd_parallel_agree(session, lmd_counters_new(&computed->counters, &setup)));
     lmd_store_setup store = options->store;
     store.n_packs = lmd_spool_packs(prepared->spool);

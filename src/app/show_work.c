@@ -170,10 +170,11 @@ static void print_spool(const lmd_work_view *work, lmd_text *out)
 {
     if (work->spool != NULL) {
         lmd_text_append_format(
-            out, "spool       %lld tokens in %lld packs, %d chunks, %d group%s\n",
+            out, "spool       %lld tokens in %lld packs, %d chunk%s, %d group%s\n",
             (long long)lmd_spool_tokens(work->spool),
             (long long)lmd_spool_packs(work->spool), lmd_spool_chunks(work->spool),
-            lmd_spool_groups(work->spool), lmd_spool_groups(work->spool) == 1 ? "" : "s");
+            lmd_spool_chunks(work->spool) == 1 ? "" : "s", lmd_spool_groups(work->spool),
+            lmd_spool_groups(work->spool) == 1 ? "" : "s");
     } else {
         lmd_text_append_format(out, "spool       not complete, %d chunk%s so far\n",
                                work->chunks, work->chunks == 1 ? "" : "s");

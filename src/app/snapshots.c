@@ -147,6 +147,39 @@ bool lmd_store_has_snapshots(const char *folder)
     return n > 0;
 }
 
+/* A file that was being written when its program was killed: "<one of ours>.tmp.<...>",
+ * or a lock that was never taken. */
+static bool is_left_over(const char *name)
+{
+    static const char *const ours[] = {"state.", "base.", LMD_STORE_IDENTITY,
+                                       LMD_STORE_LOCK};
+    const char *const end = strrchr(name, '.');
+    if (strncmp(name, LMD_STORE_LOCK ".", sizeof LMD_STORE_LOCK) == 0 &&
+        end[1 + strspn(end + 1, "0123456789")] == '\0') {
+        return true;
+    }
+    for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++) {
+        if (strncmp(name, ours[i], strlen(ours[i])) == 0 && strstr(name, ".tmp.")) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* With the lock taken, what is being written is being written by nobody. */
+static void remove_left_overs(const char *folder)
+{
+    DIR *const entries = opendir(folder);
+    for (const struct dirent *entry; entries && (entry = readdir(entries));) {
+        if (is_left_over(entry->d_name)) {
+            (void)unlinkat(dirfd(entries), entry->d_name, 0);
+        }
+    }
+    if (entries) {
+        (void)closedir(entries);
+    }
+}
+
 lmd_status lmd_store_clear(const char *folder)
 {
     size_t n;
@@ -162,6 +195,7 @@ lmd_status lmd_store_clear(const char *folder)
         lmd_memory_free(path);
     }
     lmd_memory_free(names);
+    remove_left_overs(folder);
     char *const identity = lmd_file_join(folder, LMD_STORE_IDENTITY);
     (void)unlink(identity);
     lmd_memory_free(identity);
@@ -576,8 +610,11 @@ lmd_status lmd_store_open(lmd_store **out, lmd_session *session,
     saved_name *const names = share_names(session, setup->folder, &n);
     store->attempt = n > 0 ? names[0].attempt + 1 : 1;
     store->line = describe_attempt(store, setup->threads, setup->command_line);
-    lmd_status status =
-        lmd_parallel_is_root(session) ? write_identity(store, setup->identity) : LMD_OK;
+    lmd_status status = LMD_OK;
+    if (lmd_parallel_is_root(session)) {
+        remove_left_overs(setup->folder);
+        status = write_identity(store, setup->identity);
+    }
     status = lmd_parallel_agree(session, status);
     if (status == LMD_OK && n > 0) {
         status = resume(store, counters, names, n);

@@ -89,10 +89,8 @@ static void open_window(lmd_shared *shared)
     session->shared_unfilled += shared->n_bytes;
 }
 
-lmd_shared *lmd_shared_new(lmd_session *session, size_t n_bytes)
+int lmd_shared_copies(lmd_session *session, size_t n_bytes)
 {
-    lmd_shared *const shared = lmd_memory_new(1, sizeof *shared);
-    *shared = (lmd_shared){session, MPI_WIN_NULL, NULL, NULL, n_bytes, false};
     int is_to_share = 0;
     if (session->node_ranks > 1) {
         if (session->node_rank == LMD_ROOT) {
@@ -100,7 +98,14 @@ lmd_shared *lmd_shared_new(lmd_session *session, size_t n_bytes)
         }
         LMD_MPI(MPI_Bcast(&is_to_share, 1, MPI_INT, LMD_ROOT, session->node_comm));
     }
-    if (is_to_share) {
+    return is_to_share ? 1 : session->node_ranks;
+}
+
+lmd_shared *lmd_shared_new(lmd_session *session, size_t n_bytes)
+{
+    lmd_shared *const shared = lmd_memory_new(1, sizeof *shared);
+    *shared = (lmd_shared){session, MPI_WIN_NULL, NULL, NULL, n_bytes, false};
+    if (lmd_shared_copies(session, n_bytes) < session->node_ranks) {
         open_window(shared);
     } else {
         shared->private_block = lmd_memory_new_aligned(n_bytes, 1);

@@ -46,8 +46,9 @@ lmd_status lmd_charsmap_new(lmd_charsmap **out, const char *bytes, size_t size)
                               "the precompiled character map is not well-formed UTF-8");
     }
     if (has_long_content(strings, n_bytes)) {
-        return lmd_status_set(LMD_INPUT, "the precompiled character map makes a text of a "
-                                         "character");
+        return lmd_status_set(LMD_INPUT,
+                              "the precompiled character map makes a text of a "
+                              "character");
     }
     lmd_charsmap *const map = lmd_memory_new(1, sizeof *map);
     map->n_units = n_trie / 4;

@@ -51,6 +51,23 @@ expect 4 sh -c "ulimit -v 700000; exec '$LMDEPTH' run $job --set run.pack_tokens
 says "memory:" "MB are needed (weights" "ulimit -v"
 [ ! -e "$work" ] || fail "work was begun"
 
+group=/sys/fs/cgroup/memory/lmdepth-test-$$
+[ -d /sys/fs/cgroup/memory ] || group=/sys/fs/cgroup/lmdepth-test-$$
+if mkdir "$group" 2>/dev/null; then
+    for limit in memory.max memory.limit_in_bytes; do
+        [ -e "$group/$limit" ] && echo 400000000 >"$group/$limit"
+    done 2>/dev/null
+    expect 4 sh -c "echo \$\$ >'$group/cgroup.procs'; exec '$LMDEPTH' run $job --set run.pack_tokens=1000000"
+    says "memory:" "the limit of this control group"
+    # What MPI had started in it ends a moment later.
+    for _ in 1 2 3 4 5 6 7 8 9 10; do
+        rmdir "$group" 2>/dev/null && break
+        sleep 0.2
+    done
+else
+    echo "skipped: a control group can't be made here"
+fi
+
 # ---- one rank fails: all end with its message, what was done is kept ----
 expect 0 "$LMDEPTH" run $job --prepare-only
 printf 'damage' | dd of="$work/chunk.000000.000000" bs=1 seek=200000 conv=notrunc 2>/dev/null

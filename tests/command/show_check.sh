@@ -41,4 +41,9 @@ ncdump -h "$SCRATCH/job.nc" >/dev/null || fail "ncdump"
 echo "junk" >"$SCRATCH/junk.bin"
 expect 3 "$LMDEPTH" show "$SCRATCH/junk.bin"
 says "junk.bin"
+# The jobs that are shipped: every key is right; what is missing here is the model or the corpus.
+for job in jobs/*.yaml; do
+    expect 2 env CORPUS="$SCRATCH" HF_HUB_CACHE="$SCRATCH/cache" "$LMDEPTH" check "$job" --set model.path=none/such
+    says "none/such"
+done
 exit 0

@@ -60,8 +60,7 @@ EMOJI = [
 
 
 def read_text(path):
-    opened = gzip.open(path) if path.suffix == ".gz" else path.open("rb")
-    with opened as file:
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
         return file.read().decode("utf-8", "ignore")
 
 

@@ -1,0 +1,65 @@
+/* How long a job takes, from operations alone: those of the forward pass and of the lens
+ * for a mean token, at half of the peak that this machine shows now. Jobs were seen at 48
+ * to 62 % of it; memory, disks and other users are not in it. */
+
+#include <string.h>
+
+#include "app.h"
+
+static const double expected_share = 0.5;
+
+/* Share of a prompt's positions that are observed. */
+static double observed_share(const lmd_inputs *inputs, double length)
+{
+    const lmd_selection *selection = &inputs->selection;
+    const double kept = length > (double)selection->skip
+                            ? (length - (double)selection->skip) / length
+                            : 0.0;
+    switch (selection->which) {
+    case LMD_POSITIONS_LAST:
+        return 1.0 / length;
+    case LMD_POSITIONS_EVERY:
+        return kept / (double)selection->every;
+    case LMD_POSITIONS_SAMPLE:
+        return kept * selection->share;
+    default:
+        return kept;
+    }
+}
+
+lmd_estimate lmd_estimate_work(const lmd_inputs *inputs, double prompt_tokens)
+{
+    const int length = prompt_tokens < 1 ? 1 : (int)(prompt_tokens + 0.5);
+    const int32_t starts[2] = {0, length};
+    lmd_estimate estimate = {
+        .forward = lmd_model_flops(inputs->model, starts, 1) / length,
+    };
+    for (int i = 0; i < inputs->job->n_lenses; i++) {
+        estimate.lens += lmd_lens_flops(inputs->lenses[i]) * inputs->L *
+                         observed_share(inputs, length);
+    }
+    return estimate;
+}
+
+double lmd_estimate_speed(const lmd_estimate *estimate, double peak)
+{
+    return expected_share * peak * 1e9 / (estimate->forward + estimate->lens);
+}
+
+void lmd_estimate_append(const lmd_estimate *estimate, double peak, int processors,
+                         double tokens, lmd_text *out)
+{
+    const double all = estimate->forward + estimate->lens;
+    const double speed = lmd_estimate_speed(estimate, peak);
+    const double million = 1e6 / speed / 3600;
+    lmd_text_append_format(
+        out, "work        %.2f GFLOP a token: forward %.0f %%, lens %.0f %%\n", all / 1e9,
+        100 * estimate->forward / all, 100 * estimate->lens / all);
+    lmd_text_append_format(
+        out,
+        "time        about %.1f tokens/s on this machine's %d processor%s (half of the "
+        "peak of %.0f GFLOP/s): %.2f hours for %.0f tokens, %.1f core-hours for each "
+        "million\n",
+        speed, processors, processors == 1 ? "" : "s", peak, tokens / speed / 3600,
+        tokens, million * processors);
+}
