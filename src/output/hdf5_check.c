@@ -3,8 +3,9 @@
  * An HDF5 file may lead elsewhere: by soft and external links, by datasets whose bytes
  * lie in other files, by virtual ones. NetCDF follows all of them, so that to show such a
  * file would read whatever its maker has named. And it copies names of any length to
- * where its manual says that NC_MAX_NAME bytes are enough. A result has nothing of that.
- */
+ * where its manual says that NC_MAX_NAME bytes are enough. HDF5 1.10
+ * in turn trips over fill values of types without a fixed size. A result has nothing of
+ * that. */
 #define H5_USE_110_API
 #include <hdf5.h>
 
@@ -40,8 +41,25 @@ static herr_t look_at_attribute(hid_t object, const char *name, const H5A_info_t
                              : GO_ON;
 }
 
+/* Whole numbers, real ones and characters. */
+static bool is_plain(hid_t dataset)
+{
+    const hid_t type = H5Dget_type(dataset);
+    if (type < 0) {
+        return false;
+    }
+    const H5T_class_t kind = H5Tget_class(type);
+    const bool is = kind == H5T_INTEGER || kind == H5T_FLOAT ||
+                    (kind == H5T_STRING && H5Tis_variable_str(type) == 0);
+    (void)H5Tclose(type);
+    return is;
+}
+
 static int look_at_dataset(inspection *it, hid_t dataset, const char *name)
 {
+    if (!is_plain(dataset)) {
+        return refuse(it, name, "has values of a type that no result has");
+    }
     const hid_t properties = H5Dget_create_plist(dataset);
     if (properties < 0) {
         return refuse(it, name, "is damaged");

@@ -89,9 +89,7 @@ static double relative_difference(double x, double y)
 
 static void print_value(const void *values, nc_type type, size_t i, char text[40])
 {
-    if (type == NC_STRING) {
-        (void)snprintf(text, 40, "\"%.30s\"", string_at(values, i));
-    } else if (type == NC_INT64) {
+    if (type == NC_INT64) {
         (void)snprintf(text, 40, "%" PRId64, ((const int64_t *)values)[i]);
     } else if (type == NC_UINT64) {
         (void)snprintf(text, 40, "%" PRIu64, ((const uint64_t *)values)[i]);
@@ -169,16 +167,6 @@ static void compare_exactly(tally *t, const lmd_slabs *slabs,
     }
 }
 
-static void compare_strings(tally *t, const lmd_slabs *slabs,
-                            const void *const values[FILES])
-{
-    for (size_t i = 0; i < slabs->n_cells; i++) {
-        if (strcmp(string_at(values[A], i), string_at(values[B], i)) != 0) {
-            count_difference(t, slabs, i, values, 1);
-        }
-    }
-}
-
 /* The number that three limbs from i on stand for, near enough to compare. */
 static double sum_at(const void *values, size_t i)
 {
@@ -206,9 +194,7 @@ static void compare_piece(const comparison *c, tally *t, const lmd_slabs *slabs,
                           const void *const values[FILES])
 {
     const nc_type type = t->variable->type;
-    if (type == NC_STRING) {
-        compare_strings(t, slabs, values);
-    } else if (memcmp(values[A], values[B], slabs->n_cells * t->size) == 0) {
+    if (memcmp(values[A], values[B], slabs->n_cells * t->size) == 0) {
         return;
     } else if (c->rtol > 0 && type != NC_CHAR) {
         compare_closely(t, slabs, values, c->rtol);
@@ -217,16 +203,12 @@ static void compare_piece(const comparison *c, tally *t, const lmd_slabs *slabs,
     }
 }
 
-/* Reads a piece of both; of strings, both must be given back when both were read. */
 static lmd_status read_piece(const comparison *c, const int ids[FILES], const tally *t,
                              const lmd_slabs *slabs, void *const values[FILES])
 {
     for (int f = 0; f < FILES; f++) {
         const int code =
             nc_get_vara(c->ncids[f], ids[f], slabs->start, slabs->count, values[f]);
-        if (code != NC_NOERR && f == B && t->variable->type == NC_STRING) {
-            (void)nc_free_string(slabs->n_cells, values[A]);
-        }
         LMD_TRY(check(c, f, code, t->variable->name));
     }
     return LMD_OK;
@@ -242,9 +224,6 @@ static lmd_status compare_pieces(comparison *c, const int ids[FILES], tally *t,
         LMD_TRY(read_piece(c, ids, t, &slabs, values));
         t->n_cells += slabs.n_cells;
         compare_piece(c, t, &slabs, both);
-        for (int f = 0; f < FILES && t->variable->type == NC_STRING; f++) {
-            (void)nc_free_string(slabs.n_cells, values[f]);
-        }
     }
     return LMD_OK;
 }
@@ -260,7 +239,7 @@ static void note_values(comparison *c, const tally *t)
         return;
     }
     char extent[60] = "";
-    if (t->variable->type != NC_STRING && t->variable->type != NC_CHAR) {
+    if (t->variable->type != NC_CHAR) {
         (void)snprintf(extent, sizeof extent, ", by up to %.2g of their size",
                        t->largest);
     }
@@ -280,7 +259,7 @@ static bool is_limbs(const comparison *c, const lmd_netcdf_variable *variable)
 static lmd_status compare_values(comparison *c, const lmd_netcdf_variable *a, int id_b)
 {
     tally t = {.files = c, .variable = a, .is_limbs = c->rtol > 0 && is_limbs(c, a)};
-    if (a->type > NC_STRING) {
+    if (a->type >= NC_STRING) {
         return lmd_status_set(LMD_INPUT, "%s: %s: values of this type can't be compared",
                               c->paths[A], a->name);
     }

@@ -827,11 +827,11 @@ def result_seeds():
 
 
 def stored_seeds():
-    """Changes of a sound result: what, which variable, where, the value."""
+    """A sound result, its changes (what, which variable, where, the value), metrics sought."""
     yield "none", b""
-    yield "values", b"".join(bytes([0, 0, v, 0, *[1] * 16]) for v in range(40))
-    yield "texts", bytes([10, 0, 3, 1, 4]) + b"text" + bytes([12, 0, 0, 1, 3]) + b"new"
-    yield "names", bytes([13, 0, 1, 2, 14, 0, 5, 9, 15, 0, 0, 0])
+    yield "values", b"\0" + b"".join(bytes([0, 0, v, 0, *[1] * 16]) for v in range(40)) + b"\0"
+    yield "texts", bytes([1, 10, 0, 3, 1, 4]) + b"text" + bytes([12, 0, 0, 1, 3]) + b"new\1"
+    yield "others", bytes([2, 15, 0, 0, 0, 1])
 
 
 def jsonl_seeds():
