@@ -110,6 +110,7 @@ static void test_harmless_keys(void **state)
         "{\"attention_bias\": false, \"mlp_bias\": null, \"pretraining_tp\": 2}",
         "{\"bos_token_id\": [1, 2], \"hidden_act\": \"swish\", \"head_dim\": null}",
         "{\"id2label\": {\"0\": \"A\", \"1\": \"B\"}, \"temperature\": 0.6}",
+        "{\"model_max_length\": 1e30, \"num_hidden_layers\": 3.0}",
     };
     for (size_t i = 0; i < sizeof harmless / sizeof *harmless; i++) {
         for (int form = 0; form < 2; form++) {
