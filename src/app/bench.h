@@ -54,6 +54,10 @@ enum { LMD_BENCH_REPEATS = 1000 }; /* at most */
 /* Once unwatched, then `repeats` times with the peak measured before and after each. */
 lmd_bench_timing lmd_bench_time(const lmd_bench_task *task, int repeats);
 
+/* The peak to hold a time against, of the one measured beside it and the greatest seen.
+ */
+double lmd_bench_settle_peak(double peak, double greatest);
+
 /* Median and, sorted in place, least and greatest of n >= 1 values. */
 double lmd_bench_median(double *values, int n);
 
@@ -106,6 +110,7 @@ lmd_status lmd_bench_forward(const lmd_bench_plan *plan, lmd_bench_row rows[2], 
 typedef struct lmd_bench_job {
     int ranks, threads, repeats;
     int64_t packs, tokens;
+    double gflops;                                   /* of all ranks */
     double tokens_per_s;                             /* median of the repetitions */
     double of_peak, least_of_peak, greatest_of_peak; /* median, minimum, maximum */
     double peak;                                     /* GFLOP/s a thread */
