@@ -91,6 +91,7 @@ fuzz-build: $(FUZZ_TARGETS:%=$(BUILD)/tests/fuzz/fuzz_%)
 
 ## fuzz: hostile bytes for every reader; FUZZ_SECONDS=600 each, FUZZ_TARGETS="gguf job"
 fuzz:
+	tools/install_packages.sh $(APT_BUILD) $(APT_LINT)
 	$(MAKE) BUILD=$(BUILD)/fuzz CC=clang OPTIMISE="-O1 -g -fno-omit-frame-pointer" WERROR= \
 	    SANITIZE="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined" \
 	    FUZZ_TARGETS="$(FUZZ_TARGETS)" fuzz-build
@@ -109,6 +110,7 @@ lint:
 # targets say that they are skipped.
 TOKENS_PYTHON ?= $(VENV)/bin/python
 TOKENS_STRINGS ?= 200000
+TOKENS_RANDOM ?= 2000
 TOKENS_TEXTS ?= $(BUILD)/token-texts
 TOKENS_MODEL ?= $(firstword $(wildcard $(BUILD)/models/*.gguf))
 tokens_skipped = echo "skipped: $(TOKENS_PYTHON) has no tokenizers, sentencepiece and gguf" \
@@ -116,12 +118,15 @@ tokens_skipped = echo "skipped: $(TOKENS_PYTHON) has no tokenizers, sentencepiec
 tokens_ready = "$(TOKENS_PYTHON)" -c "import tokenizers, sentencepiece, gguf" 2>/dev/null
 
 .PHONY: test-tokens time-tokens
-## test-tokens: every vocabulary over 16 MB of text and TOKENS_STRINGS=200000 random strings
+## test-tokens: every vocabulary over 16 MB of text and TOKENS_STRINGS=200000 random strings,
+## and TOKENS_RANDOM=2000 random tokenizer.json files
 test-tokens: $(BUILD)/lmdepth
 	@if $(tokens_ready); then tests/tokens/fetch_texts.sh "$(TOKENS_TEXTS)" && \
 	    "$(TOKENS_PYTHON)" tests/tokens/check_tokens.py --lmdepth $(BUILD)/lmdepth \
 	    --texts "$(TOKENS_TEXTS)" --shared "$(LMDEPTH_SHARED)" --strings $(TOKENS_STRINGS) \
-	    $(if $(TOKENS_MODEL),--model "$(TOKENS_MODEL)"); \
+	    $(if $(TOKENS_MODEL),--model "$(TOKENS_MODEL)") && \
+	    "$(TOKENS_PYTHON)" tests/tokens/random_tokenizers.py --lmdepth $(BUILD)/lmdepth \
+	    --texts "$(TOKENS_TEXTS)" --tokenizers $(TOKENS_RANDOM); \
 	else $(tokens_skipped); echo "tokens: 0 passed, 0 failed, 1 skipped"; fi
 
 $(BUILD)/tests/tokens/%: tests/tokens/%.c $(core_library) $(BUILD)/.deps
@@ -134,3 +139,14 @@ time-tokens: $(BUILD)/tests/tokens/time_tokens
 	    "$(TOKENS_PYTHON)" tests/tokens/time_tokens.py --program $< \
 	    --texts "$(TOKENS_TEXTS)" --shared "$(LMDEPTH_SHARED)"; \
 	else $(tokens_skipped); fi
+
+# ---- Slurm: the shipped scripts on two virtual nodes of this machine ----
+
+APT_SLURM := slurm-wlm munge
+
+.PHONY: test-slurm
+## test-slurm: the scripts of slurm/ under a real Slurm; skips where it can't be started
+test-slurm: $(BUILD)/lmdepth
+	@tools/install_packages.sh $(APT_SLURM) || echo "skipping on: $(APT_SLURM) can't be installed"
+	@BUILD=$(BUILD) MPIRUN="$(MPIRUN)" PYTHON=/usr/bin/python3 tests/slurm/with_cluster.sh \
+	    tests/run_suite.sh slurm $(sort $(wildcard tests/slurm/test_*.sh))

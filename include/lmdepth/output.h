@@ -55,6 +55,47 @@ lmd_status lmd_output_read_attribute(const char *path, const char *name, lmd_tex
 lmd_status lmd_output_compare(const char *a, const char *b, double rtol, bool *equal,
                               lmd_text *differences);
 
+/* ---- results read back, to be summed ---- */
+
+/* What a result file holds, but for its counts: what must fit before they are added. */
+typedef struct lmd_stored {
+    char *path;              /* owned */
+    lmd_metric_setup setup;  /* its arrays are the members below; `bands` is NULL, and
+                                `metrics` for the caller to set */
+    char **groups;           /* owned (setup.groups), in byte order */
+    char **lenses;           /* owned (setup.lenses) */
+    int32_t *states, *edges; /* owned */
+    char *fates;             /* owned: flag_meanings of dimension fate */
+    int n_fates;
+    lmd_attribute *attributes; /* owned, names and values as well: the texts */
+    int n_attributes;
+    size_t most_bytes; /* more than such a file can hold when it is unpacked */
+} lmd_stored;
+
+/* LMD_USAGE: no such file. LMD_INPUT, with file and variable: damaged, or no result. */
+lmd_status lmd_stored_open(lmd_stored **out, const char *path);
+void lmd_stored_close(lmd_stored *stored); /* accepts NULL */
+
+/* The value of an attribute; NULL when there is none. */
+const char *lmd_stored_attribute(const lmd_stored *stored, const char *name);
+
+/* With setup.metrics set: can the file hold counters of these dimensions? LMD_INPUT for a
+ * metric that there is not, too. */
+lmd_status lmd_stored_check(const lmd_stored *stored);
+
+/* The frequency table (setup.V). */
+lmd_status lmd_stored_read_tokens(const lmd_stored *stored, int64_t *counts,
+                                  int32_t *ranks);
+
+/* Adds all counts of the file. `counters` has the file's setup but for the groups, of
+ * which the file's number g is number places[g]; record_count is (its groups, fates). The
+ * counters stay carried. LMD_INPUT, with file and variable, for one that is missing,
+ * damaged, of other dimensions or unknown, and for a sum that overflows; the sum is of no
+ * use then. */
+lmd_status lmd_stored_add(const lmd_stored *stored, const int *places,
+                          lmd_counters *counters, int64_t *record_count,
+                          int64_t *special_string_count);
+
 /* A screen (or JSON) on a result file for `lmdepth show`: title, model, corpus, records
  * by fate, dimensions, positions, variables, provenance. */
 lmd_status lmd_output_show(const char *path, bool json, lmd_text *out);
@@ -93,6 +134,10 @@ lmd_status lmd_snapshot_write(const char *path, const lmd_snapshot *snapshot);
  * appends its story to `story`. LMD_INPUT, with the path, for what is damaged, of another
  * job, or holds a pack that is in `done` already; nothing is added then. */
 lmd_status lmd_snapshot_add(const char *path, lmd_snapshot *snapshot, lmd_text *story);
+
+/* What a file says of itself, its checksum held: all but done and values, which are NULL.
+ * LMD_INPUT, with the path, for what is damaged. */
+lmd_status lmd_snapshot_peek(const char *path, lmd_snapshot *snapshot, lmd_text *story);
 
 /* Is it a file that `show` should hand here (HDF5 or NetCDF magic)? */
 bool lmd_output_is_result(const char *path);

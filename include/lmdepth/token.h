@@ -112,4 +112,32 @@ void lmd_frequency_free(lmd_frequency *frequency); /* accepts NULL */
 lmd_status lmd_frequency_read(const char *path, int V, int64_t *counts,
                               char sha256[LMD_SHA256_HEX]);
 
+/* A frequency file as `lmdepth count` writes it, to be summed with others. Lines of its
+ * comments:
+ *     # vocabulary 49152           rows of the unembedding
+ *     # tokenizer <sha256>         or none (format ids)
+ *     # tokens 1234                the sum of the counts
+ *     # input <sha256>  <name>     a file of the corpus
+ * Any other comment is kept as it is. A file of another program may have none of them. */
+typedef struct lmd_frequency_table {
+    int64_t *counts; /* owned (n) */
+    int n;
+    int vocabulary;                 /* 0: not known */
+    char tokenizer[LMD_SHA256_HEX]; /* "": not known */
+    lmd_text inputs;                /* lines "<sha256>  <name>" */
+    lmd_text comments;              /* lines, with their # */
+} lmd_frequency_table;
+
+/* Reads what lmd_frequency_read reads, without being told of a vocabulary. LMD_USAGE: no
+ * such file. LMD_INPUT with line or key. To be cleared in any case. */
+lmd_status lmd_frequency_load(const char *path, lmd_frequency_table *table);
+void lmd_frequency_clear(lmd_frequency_table *table);
+
+/* Adds counts, inputs and those comments that are not there yet. LMD_USAGE when
+ * vocabulary or tokenizer are known and differ; LMD_INPUT when a sum overflows. */
+lmd_status lmd_frequency_add(lmd_frequency_table *sum, const lmd_frequency_table *more);
+
+/* The file's bytes, appended. */
+void lmd_frequency_write(const lmd_frequency_table *table, lmd_text *out);
+
 #endif

@@ -5,6 +5,7 @@
 #include <argp.h>                /* argp */
 #include <stdbool.h>             /* bool */
 #include <lmdepth/base/file.h>   /* paths */
+#include <lmdepth/base/lock.h>   /* lmd_lock */
 #include <lmdepth/base/log.h>    /* messages */
 #include <lmdepth/base/memory.h> /* memory */
 #include <lmdepth/base/status.h> /* lmd_status */
@@ -61,6 +62,9 @@ bool lmd_arguments_help_job(const lmd_job_arguments *arguments);
  * MPI has been started. */
 bool lmd_arguments_is_first_process(void);
 
+/* The command line with single spaces. Caller frees. */
+char *lmd_arguments_join(int argc, char **argv);
+
 /* Prints the last status message as an error and returns the exit code. */
 int lmd_arguments_fail(lmd_status status);
 
@@ -111,9 +115,8 @@ void lmd_inputs_clear(lmd_inputs *inputs);
 typedef struct lmd_prepared {
     lmd_spool *spool;
     lmd_frequency *frequency;
-    char (*file_hashes)[LMD_SHA256_HEX];   /* (files) */
-    char frequency_sha256[LMD_SHA256_HEX]; /* "" when counted */
-    char *fingerprint;                     /* of corpus, tokenizer and policy */
+    char (*file_hashes)[LMD_SHA256_HEX]; /* (files) */
+    char *fingerprint;                   /* of corpus, tokenizer and policy */
     double seconds;
     bool was_reused;
 } lmd_prepared;
@@ -136,8 +139,8 @@ void lmd_prepared_clear(lmd_prepared *prepared);
  * the process at once. max_seconds from now, 0: no limit. */
 void lmd_stop_watch(double max_seconds);
 
-/* When that was, by lmd_team_clock. */
-double lmd_stop_begin(void);
+/* Sets the handlers once more, after a library that may have set its own. */
+void lmd_stop_watch_again(void);
 
 bool lmd_stop_is_signalled(void);
 
@@ -172,6 +175,18 @@ lmd_status lmd_store_clear(const char *folder);
 /* LMD_USAGE, with the first line that differs, when the folder holds snapshots of a job
  * that is another one than `identity` says. */
 lmd_status lmd_store_check_identity(const char *folder, const char *identity);
+
+/* What a folder holds of unfinished work, for people. */
+typedef struct lmd_store_view {
+    int attempt;            /* the last one; 0: there are no snapshots */
+    int64_t packs, n_packs; /* saved, of the spool */
+    int files, damaged;     /* snapshots that count, and those that can't be read */
+    double age;             /* seconds since the newest was written */
+    lmd_text story;         /* owned: a line an attempt */
+} lmd_store_view;
+
+lmd_store_view lmd_store_look(const char *folder);
+void lmd_store_view_clear(lmd_store_view *view);
 
 /* Collective. Begins an attempt: sums what earlier ones have left into a base. Snapshots
  * that are damaged or foreign are named in a warning and ignored. The counters are
@@ -274,19 +289,38 @@ void lmd_provenance_append_corpus(const lmd_inputs *inputs,
                                   char (*file_hashes)[LMD_SHA256_HEX], bool has_names,
                                   lmd_text *text);
 
-/* All that determines the result, a line each; and its hash. has_names: names of files
- * behind a tab, for people; the hash is of the lines without. Caller frees both. */
+/* The lines that must be equal in results that are summed. Caller frees. */
+char *lmd_provenance_kind(const lmd_inputs *inputs, const lmd_model_hashes *model,
+                          const char *arithmetic);
+
+/* All that determines the result of the whole job, a line each; and its hash. has_names:
+ * names of files behind a tab, for people; the hash is of the lines without. Caller frees
+ * both. */
 char *lmd_provenance_identity(const lmd_inputs *inputs, const lmd_model_hashes *model,
                               char (*file_hashes)[LMD_SHA256_HEX], const char *arithmetic,
-                              lmd_part part, bool has_names);
+                              bool has_names);
 char *lmd_provenance_fingerprint(const char *identity);
+
+/* Fingerprint of parts of a job ("1/3", "0,2/3"); of all ("0/1") it is the job's. Caller
+ * frees. */
+char *lmd_provenance_share(const char *job_fingerprint, const char *parts);
+
+/* Now, or SOURCE_DATE_EPOCH where it is set. */
+void lmd_provenance_date(char out[32]);
+
+/* A result's summary with another number of positions. Caller frees. */
+char *lmd_provenance_resum(const char *summary, int64_t positions);
+
+/* "<sha256>  <name of the file><what>", a line. */
+void lmd_provenance_append_input(lmd_text *text, const char *sha256, const char *path,
+                                 const char *what);
 
 typedef struct lmd_provenance {
     const lmd_inputs *inputs;
     const lmd_prepared *prepared;
     const lmd_computed *computed;
     const lmd_session *session;
-    const char *fingerprint, *arithmetic, *command_line;
+    const char *fingerprint, *job_fingerprint, *arithmetic, *command_line;
     const lmd_model_hashes *model_hashes;
     int threads;
     lmd_part part;
@@ -303,6 +337,23 @@ typedef struct lmd_attributes {
 
 void lmd_provenance_attributes(const lmd_provenance *provenance, lmd_attributes *out);
 void lmd_attributes_clear(lmd_attributes *attributes);
+
+/* ---- place.c: where a result is to be put ---- */
+
+/* Can it be put there? Makes the folder; leaves nothing. */
+lmd_status lmd_place_check(const char *path);
+
+/* Is the file that is there this result? *is_complete then; LMD_USAGE when it is another
+ * file. */
+lmd_status lmd_place_judge(const char *path, const char *fingerprint, bool *is_complete);
+
+/* ---- show_work.c ---- */
+
+/* Is it a folder in which `run` or `count` works? */
+bool lmd_work_is_one(const char *folder);
+
+/* A screen, or a JSON object, on it, appended. */
+lmd_status lmd_work_show(const char *folder, bool is_json, lmd_text *out);
 
 /* ---- plan.c ---- */
 

@@ -49,6 +49,17 @@ bool lmd_arguments_parse(const struct argp *argp, int argc, char **argv, void *i
     return error == 0;
 }
 
+char *lmd_arguments_join(int argc, char **argv)
+{
+    lmd_text text = {0};
+    for (int i = 0; i < argc; i++) {
+        lmd_text_append_format(&text, "%s%s", i > 0 ? " " : "", argv[i]);
+    }
+    char *line = lmd_memory_copy_text(lmd_text_string(&text));
+    lmd_text_clear(&text);
+    return line;
+}
+
 int lmd_arguments_fail(lmd_status status)
 {
     if (status != LMD_OK && lmd_arguments_is_first_process()) {

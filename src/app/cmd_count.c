@@ -5,8 +5,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <lmdepth/base/lock.h>
-
 #include "app.h"
 
 static const struct argp_child children[] = {{&lmd_job_argp, 0, NULL, 0}, {0}};
@@ -25,29 +23,37 @@ static const struct argp argp = {
     .parser = parse_option,
     .args_doc = "JOB.yaml",
     .doc = "Counts how often each token id occurs in a job's corpus, and prints a "
-           "frequency file "
-           "that another job can name in frequency.from.",
+           "frequency file that another job can name in frequency.from. `lmdepth merge` "
+           "sums such files. Stopped by a signal it ends with exit code 75; the same "
+           "command goes on.",
     .children = children,
 };
 
 /* Root. */
-static lmd_status print_counts(const lmd_inputs *inputs, const lmd_spool *spool)
+static lmd_status print_counts(const lmd_inputs *inputs, const lmd_prepared *prepared)
 {
-    const int V = inputs->policy.V;
-    const int64_t *counts = lmd_spool_token_counts(spool);
-    int64_t total = 0;
-    for (int id = 0; id < V; id++) {
-        total += counts[id];
+    const lmd_tokenizer *tokenizer = inputs->tokenizer;
+    const size_t V = (size_t)inputs->policy.V;
+    const int64_t *counts = lmd_spool_token_counts(prepared->spool);
+    lmd_frequency_table table = {.n = (int)V, .vocabulary = (int)V};
+    table.counts = lmd_memory_new(V, sizeof *table.counts);
+    memcpy(table.counts, counts, V * sizeof *table.counts);
+    (void)snprintf(table.tokenizer, sizeof table.tokenizer, "%s",
+                   tokenizer != NULL ? lmd_token_sha256(tokenizer) : "none");
+    lmd_text_append_format(
+        &table.comments,
+        "# token counts by lmdepth %s, job %s; ids that are not listed "
+        "have none\n",
+        lmd_version, lmd_file_name_of(inputs->job->path));
+    for (int f = 0; f < lmd_corpus_files(inputs->corpus); f++) {
+        lmd_provenance_append_input(&table.inputs, prepared->file_hashes[f],
+                                    lmd_corpus_file(inputs->corpus, f), "");
     }
-    printf("# token counts by lmdepth %s, job %s\n", lmd_version,
-           lmd_file_name_of(inputs->job->path));
-    printf("# %d ids, %lld tokens; ids that are not listed have none\n", V,
-           (long long)total);
-    for (int id = 0; id < V; id++) {
-        if (counts[id] > 0) {
-            printf("%d\t%lld\n", id, (long long)counts[id]);
-        }
-    }
+    lmd_text out = {0};
+    lmd_frequency_write(&table, &out);
+    fputs(lmd_text_string(&out), stdout);
+    lmd_text_clear(&out);
+    lmd_frequency_clear(&table);
     if (fflush(stdout) != 0) {
         return lmd_status_set(LMD_RESOURCE, "standard output can't be written");
     }
@@ -78,9 +84,9 @@ static lmd_status count_prepared(lmd_session *session, const lmd_inputs *inputs,
     }
     if (status == LMD_OK) {
         if (lmd_parallel_is_root(session)) {
-            status = print_counts(inputs, prepared.spool);
-            const lmd_status removed = lmd_spool_clear(work);
-            status = status == LMD_OK ? removed : status;
+            status = print_counts(inputs, &prepared);
+            // What could not be printed is printed from the spool next time.
+            status = status == LMD_OK ? lmd_spool_clear(work) : status;
         }
         status = lmd_parallel_agree(session, status);
     }
@@ -124,8 +130,10 @@ int lmd_command_count(int argc, char **argv)
     if (lmd_arguments_help_job(&arguments)) {
         return LMD_OK;
     }
-    lmd_session *session = lmd_parallel_start(&argc, &argv);
+    lmd_log_set_quiet(arguments.is_quiet);
     lmd_stop_watch(0);
+    lmd_session *session = lmd_parallel_start(&argc, &argv);
+    lmd_stop_watch_again();
     const lmd_status status = count_job(session, &arguments);
     if (status == LMD_STOPPED) {
         lmd_log_say("%s", lmd_status_message());

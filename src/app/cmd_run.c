@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include <lmdepth/base/hash.h>
-#include <lmdepth/base/lock.h>
 #include <lmdepth/kernel.h>
 
 #include "app.h"
@@ -142,19 +141,8 @@ typedef struct lmd_run {
     lmd_lock *lock, *spool_lock; /* of the root */
     lmd_prepared prepared;
     lmd_computed computed;
-    char *identity, *fingerprint;
+    char *identity, *job_fingerprint, *fingerprint;
 } lmd_run;
-
-static char *join_words(int argc, char **argv)
-{
-    lmd_text text = {0};
-    for (int i = 0; i < argc; i++) {
-        lmd_text_append_format(&text, "%s%s", i > 0 ? " " : "", argv[i]);
-    }
-    char *line = lmd_memory_copy_text(lmd_text_string(&text));
-    lmd_text_clear(&text);
-    return line;
-}
 
 static void start_kernel(lmd_run *run)
 {
@@ -164,29 +152,6 @@ static void start_kernel(lmd_run *run)
     run->team = lmd_team_new(run->threads);
     run->kernel =
         lmd_kernel_new(run->team, lmd_model_get_shape(run->inputs.model)->max_C);
-}
-
-/* Root: can the result be put where it belongs? Nothing is left there. */
-static lmd_status check_output(const lmd_run *run)
-{
-    const char *path = run->inputs.job->output;
-    if (lmd_file_is_folder(path)) {
-        return lmd_status_set(LMD_USAGE, "output: %s is a folder", path);
-    }
-    struct stat info;
-    if (stat(path, &info) == 0 && !S_ISREG(info.st_mode)) {
-        return lmd_status_set(LMD_USAGE, "output: %s is not a regular file", path);
-    }
-    char *folder = lmd_file_folder_of(path);
-    lmd_status status = lmd_file_make_folders(folder);
-    char *probe = lmd_file_join(folder, ".lmdepth.probe");
-    if (status == LMD_OK) {
-        status = lmd_status_within(lmd_file_write(probe, "", 0), "output");
-        unlink(probe);
-    }
-    lmd_memory_free(probe);
-    lmd_memory_free(folder);
-    return status;
 }
 
 /* Collective. The model's files are read once for their hashes, by the root. */
@@ -206,27 +171,6 @@ static lmd_status hash_model(lmd_run *run)
     return LMD_OK;
 }
 
-/* Root: is the file at the output's place this job's result? */
-static lmd_status judge_existing(lmd_run *run, const char *fingerprint)
-{
-    const char *path = run->inputs.job->output;
-    lmd_text found = {0};
-    bool has_one = false;
-    const lmd_status status =
-        lmd_output_read_attribute(path, "lmdepth_fingerprint", &found, &has_one);
-    run->is_complete_already =
-        status == LMD_OK && has_one && strcmp(lmd_text_string(&found), fingerprint) == 0;
-    lmd_text_clear(&found);
-    if (!run->is_complete_already) {
-        return lmd_status_set(LMD_USAGE,
-                              "output: %s is there and is not this job's result; --fresh "
-                              "replaces it",
-                              path);
-    }
-    lmd_log_say("%s holds this job's result already (same fingerprint)", path);
-    return LMD_OK;
-}
-
 /* Collective. The corpus's files are hashed once, and only when it is needed before they
  * are read anyway. */
 static lmd_status hash_corpus(lmd_run *run)
@@ -243,8 +187,21 @@ static char *new_identity(const lmd_run *run, char (*hashes)[LMD_SHA256_HEX],
                           bool has_names)
 {
     return lmd_provenance_identity(&run->inputs, &run->model_hashes, hashes,
-                                   lmd_kernel_arithmetic(run->kernel),
-                                   run->arguments->part, has_names);
+                                   lmd_kernel_arithmetic(run->kernel), has_names);
+}
+
+/* Of the job's lines, and of the part that is run. */
+static void set_fingerprints(lmd_run *run, char (*hashes)[LMD_SHA256_HEX])
+{
+    char part[32];
+    char *identity = new_identity(run, hashes, false);
+    (void)snprintf(part, sizeof part, "%d/%d", run->arguments->part.part,
+                   run->arguments->part.parts);
+    lmd_memory_free(run->job_fingerprint);
+    lmd_memory_free(run->fingerprint);
+    run->job_fingerprint = lmd_provenance_fingerprint(identity);
+    run->fingerprint = lmd_provenance_share(run->job_fingerprint, part);
+    lmd_memory_free(identity);
 }
 
 /* Collective. Looks at what is at the output's place before any work is done. */
@@ -258,11 +215,9 @@ static lmd_status check_existing(lmd_run *run)
     LMD_TRY(hash_corpus(run));
     lmd_status status = LMD_OK;
     if (lmd_parallel_is_root(session)) {
-        char *identity = new_identity(run, run->corpus_hashes, false);
-        char *fingerprint = lmd_provenance_fingerprint(identity);
-        status = judge_existing(run, fingerprint);
-        lmd_memory_free(fingerprint);
-        lmd_memory_free(identity);
+        set_fingerprints(run, run->corpus_hashes);
+        status = lmd_place_judge(run->inputs.job->output, run->fingerprint,
+                                 &run->is_complete_already);
     }
     LMD_TRY(lmd_parallel_agree(session, status));
     run->is_complete_already =
@@ -441,6 +396,7 @@ static lmd_status write_result(lmd_run *run)
         .computed = &run->computed,
         .session = run->session,
         .fingerprint = run->fingerprint,
+        .job_fingerprint = run->job_fingerprint,
         .arithmetic = lmd_kernel_arithmetic(run->kernel),
         .model_hashes = &run->model_hashes,
         .command_line = run->command_line,
@@ -550,9 +506,7 @@ static lmd_status finish(lmd_run *run)
 /* Collective. */
 static lmd_status compute(lmd_run *run)
 {
-    char *identity = new_identity(run, run->prepared.file_hashes, false);
-    run->fingerprint = lmd_provenance_fingerprint(identity);
-    lmd_memory_free(identity);
+    set_fingerprints(run, run->prepared.file_hashes);
     run->identity = new_identity(run, run->prepared.file_hashes, true);
     const lmd_compute_options compute_options = {
         .part = run->arguments->part,
@@ -573,7 +527,8 @@ static lmd_status run_job(lmd_run *run)
     const lmd_run_arguments *arguments = run->arguments;
     lmd_session *session = run->session;
     LMD_TRY(lmd_parallel_agree(session, lmd_inputs_open(&run->inputs, &arguments->job)));
-    lmd_status status = lmd_parallel_is_root(session) ? check_output(run) : LMD_OK;
+    lmd_status status =
+        lmd_parallel_is_root(session) ? lmd_place_check(run->inputs.job->output) : LMD_OK;
     LMD_TRY(lmd_parallel_agree(session, status));
     start_kernel(run);
     lmd_compute_agree_arithmetic(session, run->kernel);
@@ -615,6 +570,7 @@ static void clear_run(lmd_run *run)
     lmd_memory_free(run->corpus_hashes);
     lmd_memory_free(run->identity);
     lmd_memory_free(run->work);
+    lmd_memory_free(run->job_fingerprint);
     lmd_memory_free(run->fingerprint);
     lmd_memory_free(run->command_line);
 }
@@ -624,7 +580,7 @@ int lmd_command_run(int argc, char **argv)
     lmd_run_arguments arguments = {.part = {.part = 0, .parts = 1},
                                    .snapshot_seconds = SNAPSHOT_SECONDS};
     // Before the parser, which moves options to the front.
-    char *command_line = join_words(argc, argv);
+    char *command_line = lmd_arguments_join(argc, argv);
     int code;
     if (!lmd_arguments_parse(&argp, argc, argv, &arguments, &code) ||
         lmd_arguments_help_job(&arguments.job)) {
@@ -633,8 +589,9 @@ int lmd_command_run(int argc, char **argv)
     }
     lmd_log_set_quiet(arguments.job.is_quiet);
     lmd_run run = {.arguments = &arguments, .command_line = command_line};
-    run.session = lmd_parallel_start(&argc, &argv);
     lmd_stop_watch(arguments.max_seconds);
+    run.session = lmd_parallel_start(&argc, &argv);
+    lmd_stop_watch_again(); // MPI may have set handlers of its own
     const lmd_status status = run_job(&run);
     if (status == LMD_STOPPED) {
         lmd_log_say("%s", lmd_status_message());

@@ -35,7 +35,7 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
         break;
     case ARGP_KEY_END:
         if (arguments->path == NULL) {
-            argp_error(state, "which model, tokenizer, job or result?");
+            argp_error(state, "which model, tokenizer, job, result or work folder?");
         }
         break;
     default:
@@ -48,7 +48,8 @@ static const struct argp argp = {
     .options = options,
     .parser = parse_option,
     .args_doc = "FILE",
-    .doc = "Shows what a model, a tokenizer, a job or a result is, in a screen.",
+    .doc = "Shows what a model, a tokenizer, a job, a result or the work folder of an "
+           "unfinished run is, in a screen.",
 };
 
 /* ---- model ---- */
@@ -235,6 +236,15 @@ static lmd_status show_result(const lmd_show_arguments *arguments)
     return status;
 }
 
+static lmd_status show_work(const lmd_show_arguments *arguments)
+{
+    lmd_text text = {0};
+    const lmd_status status = lmd_work_show(arguments->path, arguments->is_json, &text);
+    fputs(lmd_text_string(&text), stdout);
+    lmd_text_clear(&text);
+    return status;
+}
+
 /* A GGUF file may hold a vocabulary alone. */
 static lmd_status show_model_or_vocabulary(const lmd_show_arguments *arguments)
 {
@@ -256,6 +266,9 @@ static lmd_status show_file(const lmd_show_arguments *arguments)
     const char *path = arguments->path;
     if (!lmd_file_exists(path)) {
         return lmd_status_set(LMD_USAGE, "%s does not exist", path);
+    }
+    if (lmd_file_is_folder(path) && lmd_work_is_one(path)) {
+        return show_work(arguments);
     }
     if (!lmd_file_is_folder(path) && lmd_output_is_result(path)) {
         return show_result(arguments);

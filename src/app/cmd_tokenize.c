@@ -96,24 +96,39 @@ static lmd_status encode_json(lmd_encoder *encoder, const char *line, size_t siz
     return status;
 }
 
-static void print_ids(const lmd_ids *ids, int bos)
+/* Numbers are written by hand: printf would take longer than to find them. */
+static void append_number(lmd_text *line, uint32_t number)
 {
-    const char *gap = "";
+    char digits[12];
+    size_t at = sizeof digits;
+    do {
+        digits[--at] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    if (line->size > 0) {
+        lmd_text_append(line, " ", 1);
+    }
+    lmd_text_append(line, digits + at, sizeof digits - at);
+}
+
+static void print_ids(const lmd_ids *ids, int bos, lmd_text *line)
+{
+    line->size = 0;
     if (bos >= 0) {
-        printf("%d", bos);
-        gap = " ";
+        append_number(line, (uint32_t)bos);
     }
     for (size_t i = 0; i < ids->count; i++) {
-        printf("%s%u", gap, ids->ids[i]);
-        gap = " ";
+        append_number(line, ids->ids[i]);
     }
-    putchar('\n');
+    lmd_text_append(line, "\n", 1);
+    fwrite(line->bytes, 1, line->size, stdout);
 }
 
 static lmd_status tokenize_lines(const lmd_tokenizer *tokenizer, int bos, bool is_json)
 {
     lmd_encoder *encoder = lmd_token_new_encoder(tokenizer);
     lmd_ids ids = {0};
+    lmd_text numbers = {0};
     char *line = NULL;
     size_t capacity = 0;
     lmd_status status = LMD_OK;
@@ -132,11 +147,12 @@ static lmd_status tokenize_lines(const lmd_tokenizer *tokenizer, int bos, bool i
         status = is_json ? encode_json(encoder, line, size, &ids)
                          : lmd_token_encode(encoder, line, size, &ids, NULL);
         if (status == LMD_OK) {
-            print_ids(&ids, bos);
+            print_ids(&ids, bos, &numbers);
         }
     }
     free(line);
     lmd_ids_clear(&ids);
+    lmd_text_clear(&numbers);
     lmd_token_free_encoder(encoder);
     return lmd_status_within(status, "standard input, line %lld", number);
 }

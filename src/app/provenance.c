@@ -1,6 +1,10 @@
 /* Where a result comes from: the fingerprint of all that determines it, and the result
  * file's global attributes (interface 2). Only history, date_* and lmdepth_run_* may
- * differ between two runs of one job. */
+ * differ between two runs of one job.
+ *
+ * What determines a result is written down in lines. Those of the kind (model, tokenizer,
+ * windows, observation, rounding) must be equal in results that are summed; those behind
+ * them only say which data were observed. */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,12 +40,29 @@ static void append_metrics(lmd_text *text, const char *metrics)
     lmd_memory_free(copy);
 }
 
+static void append_positions(lmd_text *text, const lmd_selection *selection)
+{
+    switch (selection->which) {
+    case LMD_WHICH_ALL:
+        lmd_text_append_string(text, "positions all");
+        break;
+    case LMD_WHICH_LAST:
+        lmd_text_append_string(text, "positions last");
+        break;
+    case LMD_WHICH_EVERY:
+        lmd_text_append_format(text, "positions every %lld", (long long)selection->every);
+        break;
+    case LMD_WHICH_SAMPLE:
+        lmd_text_append_format(text, "positions sample %.17g", selection->share);
+        break;
+    }
+}
+
 static void append_observation(lmd_text *text, const lmd_inputs *inputs)
 {
     const lmd_selection *selection = &inputs->selection;
-    lmd_text_append_format(text, "positions %d %lld %.17g skip %lld folds %lld\n",
-                           (int)selection->which, (long long)selection->every,
-                           selection->share, (long long)selection->skip,
+    append_positions(text, selection);
+    lmd_text_append_format(text, " skip %lld folds %lld\n", (long long)selection->skip,
                            (long long)inputs->job->folds);
     for (int i = 0; i < inputs->L; i++) {
         lmd_text_append_format(text, "state %d\n", (int)inputs->states[i]);
@@ -71,37 +92,58 @@ void lmd_provenance_append_corpus(const lmd_inputs *inputs,
     }
 }
 
+/* The lines of the kind. */
+static void append_kind(const lmd_inputs *inputs, const lmd_model_hashes *model,
+                        const char *arithmetic, bool has_names, lmd_text *text)
+{
+    const lmd_policy *policy = &inputs->policy;
+    lmd_text_append_format(text, "lmdepth %s schema %d\n", lmd_version, LMD_SCHEMA);
+    lmd_text_append_format(text, "model %s config %s", model->weights, model->config);
+    if (has_names) {
+        lmd_text_append_format(text, "\t%s", lmd_model_weights_path(inputs->model));
+    }
+    lmd_text_append_string(text, "\n");
+    lmd_text_append_format(text, "tokenizer %s\n",
+                           inputs->tokenizer != NULL ? lmd_token_sha256(inputs->tokenizer)
+                                                     : "none");
+    lmd_text_append_format(text, "bos %d length %d long %s\n", policy->bos,
+                           policy->length, inputs->job->when_long);
+    lmd_text_append_format(text, "seed %llu pack %d\n", (unsigned long long)policy->seed,
+                           policy->pack_tokens);
+    append_observation(text, inputs);
+    lmd_text_append_format(text, "specials %s\n", inputs->job->specials);
+    lmd_text_append_format(text, "arithmetic %s\n", arithmetic);
+}
+
+static char *take_string(lmd_text *text)
+{
+    char *string = lmd_memory_copy_text(lmd_text_string(text));
+    lmd_text_clear(text);
+    return string;
+}
+
+char *lmd_provenance_kind(const lmd_inputs *inputs, const lmd_model_hashes *model,
+                          const char *arithmetic)
+{
+    lmd_text text = {0};
+    append_kind(inputs, model, arithmetic, false, &text);
+    return take_string(&text);
+}
+
 char *lmd_provenance_identity(const lmd_inputs *inputs, const lmd_model_hashes *model,
                               char (*file_hashes)[LMD_SHA256_HEX], const char *arithmetic,
-                              lmd_part part, bool has_names)
+                              bool has_names)
 {
     const lmd_policy *policy = &inputs->policy;
     const char *frequency_sha256 = inputs->frequency_sha256;
     lmd_text text = {0};
-    lmd_text_append_format(&text, "lmdepth %s schema %d\n", lmd_version, LMD_SCHEMA);
-    lmd_text_append_format(&text, "model %s config %s", model->weights, model->config);
-    if (has_names) {
-        lmd_text_append_format(&text, "\t%s", lmd_model_weights_path(inputs->model));
-    }
-    lmd_text_append_string(&text, "\n");
-    lmd_text_append_format(&text, "tokenizer %s\n",
-                           inputs->tokenizer != NULL ? lmd_token_sha256(inputs->tokenizer)
-                                                     : "none");
+    append_kind(inputs, model, arithmetic, has_names, &text);
+    lmd_text_append_format(&text, "frequency %s\n",
+                           frequency_sha256[0] != '\0' ? frequency_sha256 : "corpus");
+    lmd_text_append_format(&text, "sample %.17g limit %lld\n", policy->sample,
+                           (long long)policy->limit);
     lmd_provenance_append_corpus(inputs, file_hashes, has_names, &text);
-    lmd_text_append_format(&text, "bos %d length %d long %d sample %.17g limit %lld\n",
-                           policy->bos, policy->length, (int)policy->when_long,
-                           policy->sample, (long long)policy->limit);
-    lmd_text_append_format(&text, "seed %llu pack %d part %d/%d\n",
-                           (unsigned long long)policy->seed, policy->pack_tokens,
-                           part.part, part.parts);
-    append_observation(&text, inputs);
-    lmd_text_append_format(&text, "frequency %s specials %s\n",
-                           frequency_sha256[0] != '\0' ? frequency_sha256 : "corpus",
-                           inputs->job->specials);
-    lmd_text_append_format(&text, "arithmetic %s\n", arithmetic);
-    char *identity = lmd_memory_copy_text(lmd_text_string(&text));
-    lmd_text_clear(&text);
-    return identity;
+    return take_string(&text);
 }
 
 char *lmd_provenance_fingerprint(const char *identity)
@@ -109,6 +151,18 @@ char *lmd_provenance_fingerprint(const char *identity)
     char hex[LMD_SHA256_HEX];
     lmd_sha256_of(identity, strlen(identity), hex);
     return lmd_memory_copy_text(hex);
+}
+
+char *lmd_provenance_share(const char *job_fingerprint, const char *parts)
+{
+    if (strcmp(parts, "0/1") == 0) {
+        return lmd_memory_copy_text(job_fingerprint);
+    }
+    lmd_text text = {0};
+    lmd_text_append_format(&text, "%s part %s\n", job_fingerprint, parts);
+    char *fingerprint = lmd_provenance_fingerprint(text.bytes);
+    lmd_text_clear(&text);
+    return fingerprint;
 }
 
 /* ---- attributes ---- */
@@ -138,8 +192,7 @@ add(lmd_attributes *out, const char *name, const char *format, ...)
     add_text(out, name, &text);
 }
 
-/* Now, or SOURCE_DATE_EPOCH where it is set. */
-static void format_date(char out[32])
+void lmd_provenance_date(char out[32])
 {
     time_t now = time(NULL);
     const char *epoch = getenv("SOURCE_DATE_EPOCH");
@@ -158,27 +211,50 @@ static void format_date(char out[32])
     strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", &parts);
 }
 
+/* The summary's words before the number of positions and right behind it. */
+static const char summary_begin[] =
+    "How a language model uses its depth: integer counters over ";
+static const char summary_middle[] = " token positions";
+
+char *lmd_provenance_resum(const char *summary, int64_t positions)
+{
+    const char *end = strstr(summary, summary_middle);
+    lmd_text text = {0};
+    lmd_text_append_format(&text, "%s%lld%s", summary_begin, (long long)positions,
+                           end != NULL ? end : summary_middle);
+    return take_string(&text);
+}
+
+void lmd_provenance_append_input(lmd_text *text, const char *sha256, const char *path,
+                                 const char *what)
+{
+    lmd_text_append_format(text, "%s  ", sha256);
+    for (const char *c = lmd_file_name_of(path); *c != '\0'; c++) {
+        // A line a file, whatever its name.
+        lmd_text_append(text, *c == '\n' || *c == '\r' ? "?" : c, 1);
+    }
+    lmd_text_append_format(text, "%s\n", what);
+}
+
 static void add_inputs(lmd_attributes *out, const lmd_provenance *p)
 {
     const lmd_inputs *inputs = p->inputs;
     lmd_text text = {0};
     for (int i = 0; i < lmd_corpus_files(inputs->corpus); i++) {
-        lmd_text_append_format(&text, "%s  %s\n", p->prepared->file_hashes[i],
-                               lmd_file_name_of(lmd_corpus_file(inputs->corpus, i)));
+        lmd_provenance_append_input(&text, p->prepared->file_hashes[i],
+                                    lmd_corpus_file(inputs->corpus, i), "");
     }
     if (p->model_hashes->config[0] != '\0') {
-        lmd_text_append_format(&text, "%s  %s (model)\n", p->model_hashes->config,
-                               lmd_file_name_of(lmd_model_config_path(inputs->model)));
+        lmd_provenance_append_input(&text, p->model_hashes->config,
+                                    lmd_model_config_path(inputs->model), " (model)");
     }
     if (inputs->tokenizer != NULL) {
-        lmd_text_append_format(&text, "%s  %s (tokenizer)\n",
-                               lmd_token_sha256(inputs->tokenizer),
-                               lmd_file_name_of(lmd_token_path(inputs->tokenizer)));
+        lmd_provenance_append_input(&text, lmd_token_sha256(inputs->tokenizer),
+                                    lmd_token_path(inputs->tokenizer), " (tokenizer)");
     }
-    if (p->prepared->frequency_sha256[0] != '\0') {
-        lmd_text_append_format(&text, "%s  %s (frequency)\n",
-                               p->prepared->frequency_sha256,
-                               lmd_file_name_of(inputs->job->frequency_from));
+    if (inputs->frequency_sha256[0] != '\0') {
+        lmd_provenance_append_input(&text, inputs->frequency_sha256,
+                                    inputs->job->frequency_from, " (frequency)");
     }
     add_text(out, "lmdepth_inputs", &text);
 }
@@ -251,17 +327,15 @@ void lmd_provenance_attributes(const lmd_provenance *p, lmd_attributes *out)
     const lmd_model_shape *shape = lmd_model_get_shape(inputs->model);
     const char *model_name = lmd_file_name_of(lmd_model_weights_path(inputs->model));
     char date[32];
-    format_date(date);
+    lmd_provenance_date(date);
     out->n = 0;
     add(out, "Conventions", "CF-1.11, ACDD-1.3");
     add(out, "title", "%s",
         inputs->job->title != NULL && inputs->job->title[0] != '\0' ? inputs->job->title
                                                                     : "lmdepth result");
-    add(out, "summary",
-        "How a language model uses its depth: integer counters over %lld token positions "
-        "of "
-        "%s, decoded at %d states of its residual stream.",
-        (long long)p->computed->positions, model_name, inputs->L);
+    add(out, "summary", "%s%lld%s of %s, decoded at %d states of its residual stream.",
+        summary_begin, (long long)p->computed->positions, summary_middle, model_name,
+        inputs->L);
     add(out, "keywords", "language model, residual stream, logit lens, depth");
     add_history(out, p, date);
     add(out, "date_created", "%s", date);
@@ -278,7 +352,11 @@ void lmd_provenance_attributes(const lmd_provenance *p, lmd_attributes *out)
     add_inputs(out, p);
     add_conventions(out, p);
     add(out, "lmdepth_arithmetic", "%s", p->arithmetic);
+    char *kind = lmd_provenance_kind(inputs, p->model_hashes, p->arithmetic);
+    add(out, "lmdepth_identity", "%s", kind);
+    lmd_memory_free(kind);
     add(out, "lmdepth_part", "%d/%d", p->part.part, p->part.parts);
+    add(out, "lmdepth_job_fingerprint", "%s", p->job_fingerprint);
     add(out, "lmdepth_fingerprint", "%s", p->fingerprint);
     add_run(out, p);
 }

@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -242,6 +243,63 @@ lmd_status lmd_store_check_identity(const char *folder, const char *identity)
     lmd_text_clear(&old);
     lmd_memory_free(path);
     return status;
+}
+
+/* ---- for people ---- */
+
+/* Takes one file into the view; false when it can't be read. */
+static bool look_at(const lmd_store *store, const saved_name *name, lmd_store_view *view)
+{
+    char *const path = path_of(store, name);
+    lmd_snapshot found;
+    lmd_text story = {0};
+    struct stat info;
+    const bool is_good = lmd_snapshot_peek(path, &found, &story) == LMD_OK;
+    if (is_good) {
+        view->files++;
+        view->packs += found.effort.packs;
+        view->n_packs = found.n_packs;
+        if (story.size > 0 &&
+            (!view->story.bytes || !strstr(view->story.bytes, story.bytes))) {
+            lmd_text_append_format(&view->story, "%s\n", story.bytes);
+        }
+    } else {
+        view->damaged++;
+    }
+    if (is_good && stat(path, &info) == 0) {
+        const double age = difftime(time(NULL), info.st_mtime);
+        view->age = view->files == 1 || age < view->age ? age : view->age;
+    }
+    lmd_text_clear(&story);
+    lmd_memory_free(path);
+    return is_good;
+}
+
+/* As an attempt would: the newest base that can be read, and the states since. */
+lmd_store_view lmd_store_look(const char *folder)
+{
+    size_t n;
+    saved_name *const names = list_names(folder, &n);
+    const lmd_store store = {.folder = (char *)(uintptr_t)folder};
+    lmd_store_view view = {.attempt = n > 0 ? names[0].attempt : 0};
+    int first = 0;
+    for (size_t i = 0; i < n && first == 0; i++) {
+        if (names[i].rank == LMD_SNAPSHOT_BASE && look_at(&store, &names[i], &view)) {
+            first = names[i].attempt;
+        }
+    }
+    for (size_t i = n; i-- > 0;) { // oldest attempt first
+        if (names[i].rank != LMD_SNAPSHOT_BASE && names[i].attempt >= first) {
+            (void)look_at(&store, &names[i], &view);
+        }
+    }
+    lmd_memory_free(names);
+    return view;
+}
+
+void lmd_store_view_clear(lmd_store_view *view)
+{
+    lmd_text_clear(&view->story);
 }
 
 /* ---- beginning an attempt ---- */

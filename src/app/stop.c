@@ -10,8 +10,7 @@
 static volatile sig_atomic_t n_signals;
 static volatile sig_atomic_t last_signal;
 
-static double begin;    /* seconds, of the process's work */
-static double deadline; /* seconds; 0: none */
+static double deadline; /* seconds of lmd_team_clock; 0: none */
 
 static void take_signal(int number)
 {
@@ -22,7 +21,7 @@ static void take_signal(int number)
     n_signals = 1;
 }
 
-void lmd_stop_watch(double max_seconds)
+void lmd_stop_watch_again(void)
 {
     static const int signals[] = {SIGUSR1, SIGTERM, SIGINT};
     struct sigaction action = {.sa_handler = take_signal, .sa_flags = SA_RESTART};
@@ -30,13 +29,12 @@ void lmd_stop_watch(double max_seconds)
     for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) {
         (void)sigaction(signals[i], &action, NULL);
     }
-    begin = lmd_team_clock();
-    deadline = max_seconds > 0 ? begin + max_seconds : 0;
 }
 
-double lmd_stop_begin(void)
+void lmd_stop_watch(double max_seconds)
 {
-    return begin;
+    lmd_stop_watch_again();
+    deadline = max_seconds > 0 ? lmd_team_clock() + max_seconds : 0;
 }
 
 bool lmd_stop_is_signalled(void)

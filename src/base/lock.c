@@ -180,16 +180,35 @@ static void move_aside(const char *path, const lock_holder *gone, const lock_hol
     lmd_text_clear(&aside);
 }
 
-static lmd_status refuse(const char *path, const lock_holder *holder)
+static void append_holder(const lock_holder *holder, lmd_text *out)
 {
     const long long age = (long long)time(NULL) - holder->beat;
     const bool has_job = strcmp(holder->job, "-") != 0;
-    return lmd_status_set(
-        LMD_USAGE,
-        "%s: in use by process %lld on %s%s%s (last sign of life %lld s ago); if it is "
-        "gone for certain, remove this file",
-        path, holder->process, holder->host, has_job ? ", Slurm job " : "",
-        has_job ? holder->job : "", age < 0 ? 0 : age);
+    lmd_text_append_format(out, "process %lld on %s%s%s (last sign of life %lld s ago)",
+                           holder->process, holder->host, has_job ? ", Slurm job " : "",
+                           has_job ? holder->job : "", age < 0 ? 0 : age);
+}
+
+static lmd_status refuse(const char *path, const lock_holder *holder)
+{
+    lmd_text who = {0};
+    append_holder(holder, &who);
+    const lmd_status status = lmd_status_set(
+        LMD_USAGE, "%s: in use by %s; if it is gone for certain, remove this file", path,
+        who.bytes);
+    lmd_text_clear(&who);
+    return status;
+}
+
+bool lmd_lock_describe(const char *path, lmd_text *who)
+{
+    const lock_holder self = describe_self();
+    lock_holder holder = {0};
+    if (!read_holder(path, &holder) || is_gone(&holder, &self)) {
+        return false;
+    }
+    append_holder(&holder, who);
+    return true;
 }
 
 /* ---- the beat ---- */

@@ -8,7 +8,10 @@
 #include <string.h>              /* strcmp */
 #include <yaml.h>                /* yaml_parser_parse */
 
-enum { DEEPEST = 8 }; /* a job file needs 4 levels */
+enum {
+    DEEPEST = 8,    /* a job file needs 4 levels */
+    MOST_KEYS = 200 /* of one mapping: each is compared with all before it */
+};
 
 typedef struct tree_reader {
     yaml_parser_t parser;
@@ -194,6 +197,10 @@ static lmd_status check_key(const tree_reader *reader, const yaml_event_t *event
                               line);
     }
     LMD_TRY(check_scalar(reader, event));
+    if (mapping->n_items == MOST_KEYS) {
+        return lmd_status_set(LMD_USAGE, "%s:%zu: more than %d keys in one mapping",
+                              reader->name, line, MOST_KEYS);
+    }
     const char *const key = (const char *)event->data.scalar.value;
     const job_node *const first = job_tree_find(mapping, key);
     if (first) {

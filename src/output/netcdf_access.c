@@ -7,6 +7,7 @@
 #include <assert.h>            /* assert */
 #include <stdio.h>             /* fopen */
 #include <string.h>            /* memcmp */
+#include <sys/stat.h>          /* stat */
 #include <lmdepth/base/file.h> /* lmd_file_exists */
 #include <lmdepth/base/text.h> /* lmd_text */
 #include <lmdepth/output.h>
@@ -63,20 +64,32 @@ bool lmd_output_is_result(const char *path)
     return is_hdf5 || is_classic;
 }
 
-static lmd_status read_text(int ncid, const char *path, const char *name, lmd_text *value,
-                            bool *found)
+size_t lmd_netcdf_file_size(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && info.st_size > 0 ? (size_t)info.st_size : 0;
+}
+
+lmd_status lmd_netcdf_read_text(int ncid, const char *path, int id, const char *name,
+                                lmd_text *value, bool *found)
 {
     nc_type type = NC_NAT;
     size_t length = 0;
-    const int code = nc_inq_att(ncid, NC_GLOBAL, name, &type, &length);
+    const int code = nc_inq_att(ncid, id, name, &type, &length);
     *found = code == NC_NOERR && type == NC_CHAR;
     if (code == NC_ENOTATT || (code == NC_NOERR && type != NC_CHAR)) {
         return LMD_OK;
     }
     LMD_TRY(lmd_netcdf_check(code, LMD_INPUT, path, name));
+    if (length > lmd_netcdf_file_size(path)) { // attributes are never compressed
+        return lmd_status_set(LMD_INPUT,
+                              "%s: damaged: attribute %s is longer than the "
+                              "file",
+                              path, name);
+    }
     char *end = lmd_text_reserve(value, length);
-    LMD_TRY(lmd_netcdf_check(nc_get_att_text(ncid, NC_GLOBAL, name, end), LMD_INPUT, path,
-                             name));
+    LMD_TRY(
+        lmd_netcdf_check(nc_get_att_text(ncid, id, name, end), LMD_INPUT, path, name));
     value->size += length;
     return LMD_OK;
 }
@@ -87,7 +100,8 @@ lmd_status lmd_output_read_attribute(const char *path, const char *name, lmd_tex
     int ncid = 0;
     *found = false;
     LMD_TRY(lmd_netcdf_open(path, &ncid));
-    const lmd_status status = read_text(ncid, path, name, value, found);
+    const lmd_status status =
+        lmd_netcdf_read_text(ncid, path, NC_GLOBAL, name, value, found);
     (void)nc_close(ncid); // opened to read: there is nothing left to lose
     return status;
 }

@@ -6,6 +6,7 @@
 #include <stddef.h>              /* size_t */
 #include <netcdf.h>              /* nc_type, NC_MAX_VAR_DIMS */
 #include <lmdepth/base/status.h> /* lmd_status */
+#include <lmdepth/base/text.h>   /* lmd_text */
 
 /* LMD_OK for NC_NOERR; else `failure` with "<path>: <what>: <NetCDF's words>". */
 lmd_status lmd_netcdf_check(int code, lmd_status failure, const char *path,
@@ -13,6 +14,14 @@ lmd_status lmd_netcdf_check(int code, lmd_status failure, const char *path,
 
 /* Opens to read. LMD_USAGE: no such file; LMD_INPUT: not a NetCDF file. Never a URL. */
 lmd_status lmd_netcdf_open(const char *path, int *ncid);
+
+/* Bytes of the file, 0 when it can't be told: a bound for what is not compressed. */
+size_t lmd_netcdf_file_size(const char *path);
+
+/* A text attribute of the variable `id` or NC_GLOBAL, appended. *found false when there
+ * is none by that name, or one that is no text. */
+lmd_status lmd_netcdf_read_text(int ncid, const char *path, int id, const char *name,
+                                lmd_text *value, bool *found);
 
 /* A walk over an array in pieces of at most `limit` cells, in the order of storage.
  *
@@ -51,5 +60,11 @@ typedef struct lmd_netcdf_variable {
 
 lmd_status lmd_netcdf_inquire(int ncid, const char *path, int id,
                               lmd_netcdf_variable *variable);
+
+/* netcdf_place.c: "group=wiki, state=3, band=[4,8)", appended, of the value at these
+ * indices (n_dims of the variable). */
+void lmd_netcdf_append_place(int ncid, const char *path,
+                             const lmd_netcdf_variable *variable, const size_t *indices,
+                             lmd_text *out);
 
 #endif

@@ -31,7 +31,7 @@ static lmd_status check(const comparison *c, int file, int code, const char *wha
 __attribute__((format(printf, 2, 3))) static void note(comparison *c, const char *format,
                                                        ...)
 {
-    char line[512];
+    char line[1024];
     va_list arguments;
     va_start(arguments, format);
     (void)vsnprintf(line, sizeof line, format, arguments);
@@ -108,38 +108,42 @@ static void print_value(const void *values, nc_type type, size_t i, char text[40
 
 /* Differences of a variable so far. */
 typedef struct tally {
+    const comparison *files; /* borrowed */
     const lmd_netcdf_variable *variable;
     size_t size;   /* bytes of a value */
     bool is_limbs; /* compared three by three */
     size_t n_cells, n_different;
     double largest; /* relative difference */
-    char first[256];
+    lmd_text first; /* owned: where and what; the second file's place is the same */
 } tally;
 
-static void print_place(const lmd_slabs *slabs, size_t i, char *text, size_t size)
+/* Appends where value number i of a piece stands. */
+static void append_place(const tally *t, const lmd_slabs *slabs, size_t i, lmd_text *out)
 {
-    size_t used = 0, inner = slabs->n_cells;
-    for (int d = 0; d < slabs->n_dims && used + 24 < size; d++) {
+    size_t indices[NC_MAX_VAR_DIMS];
+    size_t inner = slabs->n_cells;
+    for (int d = 0; d < slabs->n_dims; d++) {
         inner /= slabs->count[d];
-        const size_t index = slabs->start[d] + i / inner;
+        indices[d] = slabs->start[d] + i / inner;
         i %= inner;
-        used +=
-            (size_t)snprintf(text + used, size - used, "%s%zu", d ? ", " : "[", index);
     }
-    if (slabs->n_dims > 0) {
-        (void)snprintf(text + used, size - used, "]");
-    }
+    lmd_netcdf_append_place(t->files->ncids[A], t->files->paths[A], t->variable, indices,
+                            out);
 }
 
 static void count_difference(tally *t, const lmd_slabs *slabs, size_t i,
                              const void *const values[FILES], double difference)
 {
     if (t->n_different++ == 0) {
-        char place[120] = "", x[40], y[40];
-        print_place(slabs, i, place, sizeof place);
+        char x[40], y[40];
         print_value(values[A], t->variable->type, i, x);
         print_value(values[B], t->variable->type, i, y);
-        (void)snprintf(t->first, sizeof t->first, "%s: %s against %s", place, x, y);
+        if (slabs->n_dims > 0) {
+            lmd_text_append_string(&t->first, "first difference at ");
+            append_place(t, slabs, i, &t->first);
+            lmd_text_append_string(&t->first, ": ");
+        }
+        lmd_text_append_format(&t->first, "%s and %s", x, y);
     }
     if (difference > t->largest || isnan(difference)) {
         t->largest = difference;
@@ -250,8 +254,9 @@ static void note_values(comparison *c, const tally *t)
     if (t->n_different == 0) {
         return;
     }
+    const char *first = lmd_text_string(&t->first);
     if (t->n_cells == 1) {
-        note(c, "%s%s", t->variable->name, t->first);
+        note(c, "%s: %s", t->variable->name, first);
         return;
     }
     char extent[60] = "";
@@ -259,8 +264,8 @@ static void note_values(comparison *c, const tally *t)
         (void)snprintf(extent, sizeof extent, ", by up to %.2g of their size",
                        t->largest);
     }
-    note(c, "%s%s; %zu of %zu differ%s", t->variable->name, t->first, t->n_different,
-         t->is_limbs ? t->n_cells / 3 : t->n_cells, extent);
+    note(c, "%s: %s (%zu of %zu values differ%s)", t->variable->name, first,
+         t->n_different, t->is_limbs ? t->n_cells / 3 : t->n_cells, extent);
 }
 
 static bool is_limbs(const comparison *c, const lmd_netcdf_variable *variable)
@@ -274,7 +279,7 @@ static bool is_limbs(const comparison *c, const lmd_netcdf_variable *variable)
 
 static lmd_status compare_values(comparison *c, const lmd_netcdf_variable *a, int id_b)
 {
-    tally t = {.variable = a, .is_limbs = c->rtol > 0 && is_limbs(c, a)};
+    tally t = {.files = c, .variable = a, .is_limbs = c->rtol > 0 && is_limbs(c, a)};
     if (a->type > NC_STRING) {
         return lmd_status_set(LMD_INPUT, "%s: %s: values of this type can't be compared",
                               c->paths[A], a->name);
@@ -287,6 +292,7 @@ static lmd_status compare_values(comparison *c, const lmd_netcdf_variable *a, in
     lmd_memory_free(values[A]);
     lmd_memory_free(values[B]);
     note_values(c, &t);
+    lmd_text_clear(&t.first);
     return status;
 }
 
@@ -347,6 +353,11 @@ static lmd_status read_attribute(const comparison *c, int file, int id, const ch
     LMD_TRY(check(c, file, nc_inq_att(ncid, id, name, &out->type, &out->length), name));
     if (out->type > NC_STRING) {
         return lmd_status_set(LMD_INPUT, "%s: attribute %s: this type can't be compared",
+                              c->paths[file], name);
+    }
+    if (out->length > lmd_netcdf_file_size(c->paths[file])) {
+        return lmd_status_set(LMD_INPUT,
+                              "%s: damaged: attribute %s is longer than the file",
                               c->paths[file], name);
     }
     if (out->type == NC_STRING) {

@@ -70,16 +70,11 @@ static void append_key(const view *v, int index, int depth, const char *key)
 
 static lmd_status read_text(const view *v, int id, const char *name, lmd_text *value)
 {
-    nc_type type = NC_NAT;
-    size_t length = 0;
-    LMD_TRY(check(v, nc_inq_att(v->ncid, id, name, &type, &length), name));
-    if (type != NC_CHAR) {
+    bool found = false;
+    LMD_TRY(lmd_netcdf_read_text(v->ncid, v->path, id, name, value, &found));
+    if (!found) {
         lmd_text_append_string(value, "(not text)");
-        return LMD_OK;
     }
-    char *end = lmd_text_reserve(value, length);
-    LMD_TRY(check(v, nc_get_att_text(v->ncid, id, name, end), name));
-    value->size += length;
     return LMD_OK;
 }
 

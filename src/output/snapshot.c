@@ -178,6 +178,39 @@ static lmd_status decompress(const char *path, const lmd_text *file,
     return status == LMD_OK ? LMD_OK : lmd_status_within(LMD_INPUT, "%s", path);
 }
 
+/* The meta frame, of at most MOST_META bytes, of a file that is read whole. */
+static lmd_status peek(const char *path, const lmd_text *file, lmd_text *meta)
+{
+    enum { MOST_META = 1 << 28 };
+    size_t at = 0, n_meta = 0, n_values = 0;
+    LMD_TRY(find_frames(path, file, &at, &n_meta, &n_values));
+    const lmd_status status =
+        lmd_stream_decompress(lmd_text_string(file) + at, n_meta, MOST_META, meta);
+    return status == LMD_OK ? LMD_OK : lmd_status_within(LMD_INPUT, "%s", path);
+}
+
+lmd_status lmd_snapshot_peek(const char *path, lmd_snapshot *snapshot, lmd_text *story)
+{
+    lmd_text file = {0};
+    lmd_text meta = {0};
+    size_t story_at = 0;
+    size_t done_at = 0;
+    *snapshot = (lmd_snapshot){0};
+    lmd_status status = lmd_file_read_all(path, SIZE_MAX, &file);
+    if (status == LMD_OK) {
+        status = peek(path, &file, &meta);
+    }
+    if (status == LMD_OK) {
+        status = read_meta(path, &meta, snapshot, &story_at, &done_at);
+    }
+    if (status == LMD_OK && done_at >= story_at + 2) {
+        lmd_text_append(story, meta.bytes + story_at, done_at - 2 - story_at);
+    }
+    lmd_text_clear(&meta);
+    lmd_text_clear(&file);
+    return status;
+}
+
 lmd_status lmd_snapshot_add(const char *path, lmd_snapshot *snapshot, lmd_text *story)
 {
     lmd_text file = {0};

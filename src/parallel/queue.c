@@ -142,7 +142,9 @@ int64_t lmd_queue_next(lmd_queue *queue)
 int64_t lmd_queue_given(const lmd_queue *queue)
 {
     assert(is_root(queue));
-    return queue->counter < queue->n_tickets ? queue->counter : queue->n_tickets;
+    const int64_t given =
+        queue->counter >= STOP_MARK ? queue->counter - STOP_MARK : queue->counter;
+    return given < queue->n_tickets ? given : queue->n_tickets;
 }
 
 void lmd_queue_stop(lmd_queue *queue)

@@ -76,7 +76,8 @@ static void add_word(trie *words, const char *word, size_t size, int token)
         }
         at = child;
     }
-    if (words->nodes[at].token < 0) { // of equal patterns the first counts
+    // Of equal patterns the first counts; in `tokenizers` any, by chance.
+    if (words->nodes[at].token < 0) {
         words->nodes[at].token = token;
     }
 }

@@ -1,4 +1,4 @@
-/* Byte-pair merging (Sennrich, Haddow and Birch 2016) in O(n log n): a heap of candidate
+/* Byte-pair merging (Sennrich, Haddow and Birch 2016) in O(n log n): a queue of candidate
  * pairs by rank and place over a doubly linked list of symbols, so that a word of
  * millions of characters is no trouble.
  *
@@ -25,6 +25,7 @@ struct lmd_merges {
     uint32_t *merged; /* (count) owned; what a rank makes; NULL: ranks are shared */
     uint32_t count;
     size_t capacity;
+    size_t n_ranks; /* one more than the largest rank */
 };
 
 lmd_merges *lmd_merges_new(void)
@@ -75,6 +76,7 @@ static void add_pair(lmd_merges *merges, uint64_t key, uint32_t rank, uint32_t m
     }
     *slot_of(merges, key) = (pair){key, rank + 1, merged};
     merges->count++;
+    merges->n_ranks = rank >= merges->n_ranks ? (size_t)rank + 1 : merges->n_ranks;
 }
 
 void lmd_merges_add(lmd_merges *merges, uint32_t left, uint32_t right, uint32_t merged)
@@ -101,58 +103,16 @@ static uint32_t rank_of(const lmd_merges *merges, uint32_t left, uint32_t right)
     return found->rank == 0 ? NONE : found->rank - 1;
 }
 
-/* ---- the heap ---- */
-
-static void sift_down(uint64_t *heap, size_t n, size_t at)
-{
-    const uint64_t value = heap[at];
-    for (size_t child = 2 * at + 1; child < n; child = 2 * at + 1) {
-        if (child + 1 < n && heap[child + 1] < heap[child]) {
-            child++;
-        }
-        if (value <= heap[child]) {
-            break;
-        }
-        heap[at] = heap[child];
-        at = child;
-    }
-    heap[at] = value;
-}
-
-static void push(lmd_merge_scratch *scratch, uint64_t value)
-{
-    uint64_t *const heap = scratch->heap;
-    size_t at = scratch->heap_count++;
-    while (at > 0 && value < heap[(at - 1) / 2]) {
-        heap[at] = heap[(at - 1) / 2];
-        at = (at - 1) / 2;
-    }
-    heap[at] = value;
-}
-
-static uint64_t pop(lmd_merge_scratch *scratch)
-{
-    uint64_t *const heap = scratch->heap;
-    const uint64_t least = heap[0];
-    heap[0] = heap[--scratch->heap_count];
-    if (scratch->heap_count > 1) {
-        sift_down(heap, scratch->heap_count, 0);
-    }
-    return least;
-}
-
 /* ---- merging ---- */
 
 void lmd_merge_scratch_clear(lmd_merge_scratch *scratch)
 {
-    lmd_memory_free(scratch->heap);
+    lmd_merge_queue_clear(&scratch->queue);
     lmd_memory_free(scratch->before);
     lmd_memory_free(scratch->after);
     *scratch = (lmd_merge_scratch){0};
 }
 
-/* At most n - 1 candidates at the start, and each of at most n - 1 merges takes one and
- * brings two: never more than 2n in the heap. */
 static void make_room(lmd_merge_scratch *scratch, size_t n)
 {
     if (n > scratch->links_capacity) {
@@ -160,26 +120,6 @@ static void make_room(lmd_merge_scratch *scratch, size_t n)
         scratch->before = lmd_memory_resize(scratch->before, capacity, sizeof(uint32_t));
         scratch->after = lmd_memory_resize(scratch->after, capacity, sizeof(uint32_t));
         scratch->links_capacity = capacity;
-        scratch->heap = lmd_memory_resize(scratch->heap, 2 * capacity, sizeof(uint64_t));
-    }
-}
-
-static void start(const lmd_merges *merges, lmd_merge_scratch *scratch,
-                  const uint32_t *symbols, size_t n)
-{
-    make_room(scratch, n);
-    scratch->heap_count = 0;
-    for (size_t i = 0; i < n; i++) {
-        scratch->before[i] = i == 0 ? NONE : (uint32_t)i - 1;
-        scratch->after[i] = i + 1 == n ? NONE : (uint32_t)i + 1;
-        const uint32_t rank =
-            i + 1 == n ? NONE : rank_of(merges, symbols[i], symbols[i + 1]);
-        if (rank != NONE) {
-            scratch->heap[scratch->heap_count++] = (uint64_t)rank << 32 | i;
-        }
-    }
-    for (size_t i = scratch->heap_count / 2; i-- > 0;) {
-        sift_down(scratch->heap, scratch->heap_count, i);
     }
 }
 
@@ -191,7 +131,19 @@ static void add_candidate(const lmd_merges *merges, lmd_merge_scratch *scratch,
     }
     const uint32_t rank = rank_of(merges, symbols[place], symbols[scratch->after[place]]);
     if (rank != NONE) {
-        push(scratch, (uint64_t)rank << 32 | place);
+        lmd_merge_queue_push(&scratch->queue, rank, place);
+    }
+}
+
+static void start(const lmd_merges *merges, lmd_merge_scratch *scratch,
+                  const uint32_t *symbols, size_t n)
+{
+    make_room(scratch, n);
+    lmd_merge_queue_start(&scratch->queue, n, merges->n_ranks);
+    for (size_t i = 0; i < n; i++) {
+        scratch->before[i] = i == 0 ? NONE : (uint32_t)i - 1;
+        scratch->after[i] = i + 1 == n ? NONE : (uint32_t)i + 1;
+        add_candidate(merges, scratch, symbols, (uint32_t)i);
     }
 }
 
@@ -231,11 +183,10 @@ size_t lmd_merges_apply(const lmd_merges *merges, lmd_merge_scratch *scratch,
         return n;
     }
     start(merges, scratch, symbols, n);
-    while (scratch->heap_count > 0) {
-        const uint64_t least = pop(scratch);
-        const uint32_t place = (uint32_t)least;
-        const uint32_t merged =
-            find_merged(merges, scratch, symbols, place, (uint32_t)(least >> 32));
+    uint32_t rank = 0;
+    uint32_t place = 0;
+    while (lmd_merge_queue_pop(&scratch->queue, &rank, &place)) {
+        const uint32_t merged = find_merged(merges, scratch, symbols, place, rank);
         if (merged != NONE) {
             merge_at(scratch, symbols, place, merged);
             add_candidate(merges, scratch, symbols, scratch->before[place]);

@@ -4,6 +4,7 @@
 
 #include <stddef.h> /* size_t */
 #include <stdint.h> /* uint32_t */
+#include "merge_queue.h"
 
 typedef struct lmd_merges lmd_merges;
 
@@ -21,8 +22,7 @@ void lmd_merges_add_ranked(lmd_merges *merges, uint32_t left, uint32_t right,
 
 /* Memory of a running merge; {0} is an empty one. */
 typedef struct lmd_merge_scratch {
-    uint64_t *heap; /* (2 links_capacity) owned; rank << 32 | place */
-    size_t heap_count;
+    lmd_merge_queue queue;
     uint32_t *before; /* (links_capacity) owned; place of the left neighbour */
     uint32_t *after;  /* (links_capacity) owned; place of the right neighbour */
     size_t links_capacity;

@@ -20,7 +20,7 @@ static const char gpt2_pattern[] =
 
 static lmd_status open_byte_level(lmd_pretokenizer **out, json_t *json)
 {
-    byte_level made = {.base = {&lmd_pretokenizer_byte_level},
+    byte_level made = {.base = {.kind = &lmd_pretokenizer_byte_level},
                        .rule = {.behavior = SPLIT_ISOLATED}};
     LMD_TRY(lmd_json_check_keys(json, "type add_prefix_space trim_offsets use_regex"));
     LMD_TRY(lmd_json_get_bool(json, "add_prefix_space", true, &made.add_prefix_space));

@@ -76,7 +76,7 @@ static lmd_status read_metaspace(json_t *json, metaspace *made)
 
 static lmd_status open_metaspace(lmd_pretokenizer **out, json_t *json)
 {
-    metaspace made = {.base = {&lmd_pretokenizer_metaspace}};
+    metaspace made = {.base = {.kind = &lmd_pretokenizer_metaspace}};
     LMD_TRY(read_metaspace(json, &made));
     metaspace *const kept = lmd_memory_new(1, sizeof *kept);
     *kept = made;

@@ -1,28 +1,45 @@
-/* Frequency files: the JSON of the depth paper's authors, {"<id>": {"token": "..",
+/* Frequency files read: the JSON of the depth paper's authors, {"<id>": {"token": "..",
  * "count": n, "ratio": r}, ...}, of which the counts are read (the ratios of the one that
  * was published do not add up), or lines id<TAB>count. What begins with a brace is JSON.
  */
 #include <lmdepth/token.h>
 
+#include <stdio.h>               /* sscanf */
 #include <string.h>              /* memchr */
 #include <jansson.h>             /* json_loadb */
 #include <lmdepth/base/memory.h> /* lmd_memory_new */
 #include <lmdepth/base/stream.h> /* lmd_stream_open */
 
 /* Far more than any vocabulary needs; a decompressed file beyond it is damage. */
-enum { SIZE_LIMIT = 1 << 30, BLOCK = 1 << 16 };
+enum { SIZE_LIMIT = 1 << 30, BLOCK = 1 << 16, LARGEST_VOCABULARY = 1 << 24 };
 
 typedef struct table {
     int V;
-    int64_t *counts; /* (V) borrowed */
-    bool *seen;      /* (V) owned */
+    int64_t *counts;           /* (V) borrowed; of one that grows, of `file` */
+    bool *seen;                /* (V) owned */
+    lmd_frequency_table *file; /* grows with the ids; NULL: fixed, without comments */
 } table;
+
+/* For an id of a table that grows. */
+static void grow(table *out, int64_t id)
+{
+    const int64_t wanted = 2 * (id + 1);
+    const int V = (int)(wanted < LARGEST_VOCABULARY ? wanted : LARGEST_VOCABULARY);
+    out->counts = lmd_memory_resize(out->counts, (size_t)V, sizeof *out->counts);
+    out->seen = lmd_memory_resize(out->seen, (size_t)V, sizeof *out->seen);
+    memset(out->counts + out->V, 0, (size_t)(V - out->V) * sizeof *out->counts);
+    memset(out->seen + out->V, 0, (size_t)(V - out->V) * sizeof *out->seen);
+    out->V = V;
+}
 
 static lmd_status set_count(table *out, const char *id_string, int64_t count)
 {
     int64_t id = -1;
     if (!lmd_text_to_int64(id_string, &id) || id_string[0] == '+') {
         return lmd_status_set(LMD_INPUT, "\"%.40s\" is no token id", id_string);
+    }
+    if (out->file != NULL && id >= out->V && id < LARGEST_VOCABULARY) {
+        grow(out, id);
     }
     if (id < 0 || id >= out->V) {
         return lmd_status_set(LMD_INPUT, "the id %lld is outside the vocabulary of %d",
@@ -36,6 +53,9 @@ static lmd_status set_count(table *out, const char *id_string, int64_t count)
     }
     out->seen[id] = true;
     out->counts[id] = count;
+    if (out->file != NULL && id >= out->file->n) {
+        out->file->n = (int)id + 1;
+    }
     return LMD_OK;
 }
 
@@ -72,11 +92,35 @@ static lmd_status read_json(table *out, const lmd_text *bytes)
 
 /* ---- TSV ---- */
 
+/* A comment that says nothing we know of is kept as it is. */
+static void read_comment(lmd_frequency_table *file, const char *line)
+{
+    char hex[LMD_SHA256_HEX] = "";
+    int n = 0;
+    int64_t number = 0;
+    if (sscanf(line, "# tokenizer %64s%n", hex, &n) == 1 && line[n] == '\0') {
+        memcpy(file->tokenizer, hex, sizeof hex);
+    } else if (sscanf(line, "# input %64[0-9a-f] %n", hex, &n) == 1 && n > 0 &&
+               strlen(hex) == LMD_SHA256_HEX - 1) {
+        lmd_text_append_format(&file->inputs, "%s  %s\n", hex, line + n);
+    } else if (strncmp(line, "# vocabulary ", 13) == 0 &&
+               lmd_text_to_int64(line + 13, &number) && number > 0 &&
+               number <= LARGEST_VOCABULARY) {
+        file->vocabulary = (int)number;
+    } else if (strncmp(line, "# tokens ", 9) != 0 ||
+               !lmd_text_to_int64(line + 9, &number)) { // the sum is made anew
+        lmd_text_append_format(&file->comments, "%s\n", line);
+    }
+}
+
 /* `line` is zero-terminated and may be written to. */
 static lmd_status read_line(table *out, char *line, size_t size)
 {
     if (size > 0 && line[size - 1] == '\r') {
         line[--size] = '\0';
+    }
+    if (line[0] == '#' && out->file != NULL) {
+        read_comment(out->file, line);
     }
     if (line[0] == '#' || lmd_text_is_blank(line, size)) {
         return LMD_OK;
@@ -136,21 +180,46 @@ static lmd_status read_bytes(table *out, lmd_text *bytes)
     return read_lines(out, bytes->bytes + at, bytes->size - at);
 }
 
-lmd_status lmd_frequency_read(const char *path, int V, int64_t *counts,
-                              char sha256[LMD_SHA256_HEX])
+/* sha256 may be NULL. */
+static lmd_status read_file(const char *path, table *out, char *sha256)
 {
     lmd_stream *stream = NULL;
     LMD_TRY(lmd_stream_open(&stream, path));
     lmd_text bytes = {0};
-    table out = {V, counts, lmd_memory_new((size_t)V, sizeof(bool))};
-    memset(counts, 0, (size_t)V * sizeof *counts);
     lmd_status status = read_stream(stream, &bytes);
     if (status == LMD_OK) {
-        lmd_stream_sha256(stream, sha256);
-        status = lmd_status_within(read_bytes(&out, &bytes), "%s", path);
+        if (sha256 != NULL) {
+            lmd_stream_sha256(stream, sha256);
+        }
+        status = lmd_status_within(read_bytes(out, &bytes), "%s", path);
     }
-    lmd_memory_free(out.seen);
     lmd_text_clear(&bytes);
     lmd_stream_close(stream);
+    return status;
+}
+
+lmd_status lmd_frequency_read(const char *path, int V, int64_t *counts,
+                              char sha256[LMD_SHA256_HEX])
+{
+    table out = {V, counts, lmd_memory_new((size_t)V, sizeof(bool)), NULL};
+    memset(counts, 0, (size_t)V * sizeof *counts);
+    const lmd_status status = read_file(path, &out, sha256);
+    lmd_memory_free(out.seen);
+    return status;
+}
+
+lmd_status lmd_frequency_load(const char *path, lmd_frequency_table *file)
+{
+    *file = (lmd_frequency_table){0};
+    table out = {0, NULL, NULL, file};
+    const lmd_status status = read_file(path, &out, NULL);
+    file->counts = out.counts;
+    lmd_memory_free(out.seen);
+    if (status == LMD_OK && file->vocabulary > 0 && file->n > file->vocabulary) {
+        return lmd_status_set(LMD_INPUT,
+                              "%s: the id %d is outside the vocabulary of %d that the "
+                              "file names",
+                              path, file->n - 1, file->vocabulary);
+    }
     return status;
 }

@@ -9,9 +9,10 @@
 
 enum { STACK_START = 32 * 1024, STACK_LIMIT = 1024 * 1024 };
 
-/* Steps of one match: the regular expressions of tokenizers need a few a byte. One that
- * tries every way to divide a word ("(a+)+$") would take longer than anybody waits. */
-enum { LEAST_STEPS = 1 << 22, STEPS_PER_BYTE = 64 };
+/* Steps of one match. Those of published tokenizers take a few a byte, at worst the
+ * square of a run of spaces; one that tries every way to divide a word ("(a+)+$") would
+ * take longer than anybody waits. */
+enum { LEAST_STEPS = 1 << 27, STEPS_PER_BYTE = 1 << 10 };
 
 struct lmd_regex {
     pcre2_code *code; /* owned */

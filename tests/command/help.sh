@@ -6,7 +6,7 @@ expect 0 "$LMDEPTH" --help
 prints "run" "check" "tokenize" "Exit codes"
 expect 0 "$LMDEPTH" --version
 prints "lmdepth $(cat VERSION)"
-for command in run check show tokenize count compare verify bench; do
+for command in run check show tokenize count merge compare verify bench; do
     expect 0 "$LMDEPTH" "$command" --help
     prints "Usage:"
 done

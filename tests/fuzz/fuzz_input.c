@@ -249,7 +249,8 @@ static void look_at_pieces(const lmd_tokenizer *tokenizer)
         sink = lmd_token_is_special(tokenizer, id);
     }
     sink = (double)strlen(lmd_token_describe(tokenizer));
-    if (lmd_token_adds_bos(tokenizer) && lmd_token_bos(tokenizer) < 0) {
+    sink = lmd_token_adds_bos(tokenizer);
+    if (lmd_token_bos(tokenizer) < -1 || lmd_token_bos(tokenizer) >= n) {
         abort();
     }
 }

@@ -191,9 +191,10 @@ def tokenizer_of_llama(get):
     return made
 
 
-def tokenizer_of_model(path, legacy):
+def tokenizer_of_model(model_bytes, config):
     """Llama's tokenizer.model as transformers 4 reads it for the class LlamaTokenizer."""
-    model = sentencepiece.SentencePieceProcessor(model_proto=Path(path).read_bytes())
+    model = sentencepiece.SentencePieceProcessor(model_proto=model_bytes)
+    spaced = config.get("add_prefix_space", True)
     tokens = [model.id_to_piece(i) for i in range(model.vocab_size())]
     scores = [model.get_score(i) for i in range(len(tokens))]
     special = [model.is_control(i) or model.is_unknown(i) for i in range(len(tokens))]
@@ -203,10 +204,12 @@ def tokenizer_of_model(path, legacy):
     made = Tokenizer(
         models.BPE(vocab=vocab, merges=merges, byte_fallback=True, fuse_unk=True, unk_token=unknown)
     )
-    if legacy:
-        made.normalizer = norm.Sequence([norm.Prepend("\u2581"), norm.Replace(" ", "\u2581")])
+    if config.get("legacy", True):
+        front = [norm.Prepend("\u2581")] if spaced else []
+        made.normalizer = norm.Sequence([*front, norm.Replace(" ", "\u2581")])
     else:
-        made.pre_tokenizer = pre.Metaspace(prepend_scheme="first", split=False)
+        scheme = "first" if spaced else "never"
+        made.pre_tokenizer = pre.Metaspace(prepend_scheme=scheme, split=False)
     named = [token for token, is_special in zip(tokens, special, strict=True) if is_special]
     made.add_special_tokens([AddedToken(t, special=True, normalized=False) for t in named])
     return made
@@ -527,7 +530,24 @@ def make_sentencepiece(folder):
         made = sentencepiece.SentencePieceProcessor(model_proto=model)
         ids = [" ".join(map(str, made.encode(text))) for text in texts]
         models.append({"name": name, "bytes": model.hex(), "ids": ids})
-    write_json(folder / "sentencepiece.json", {"texts": texts, "models": models})
+    llama = make_llama_folders(bytes.fromhex(models[0]["bytes"]), texts)
+    rows = {"texts": texts, "models": models, "llama": llama}
+    write_json(folder / "sentencepiece.json", rows)
+
+
+def make_llama_folders(model, texts):
+    """The first model beside a tokenizer_config.json that names the class LlamaTokenizer."""
+    rows = []
+    texts = [*texts, "<s>a <s> b</s>  c", "  two  spaces  "]
+    for legacy in (None, True, False):
+        for spaced in (None, False):
+            config = {"tokenizer_class": "LlamaTokenizer", "bos_token": "<s>"}
+            config |= {} if legacy is None else {"legacy": legacy}
+            config |= {} if spaced is None else {"add_prefix_space": spaced}
+            made = tokenizer_of_model(model, config)
+            ids = [" ".join(map(str, ids_of(made, text))) for text in texts]
+            rows.append({"config": config, "ids": ids})
+    return {"texts": texts, "rows": rows}
 
 
 def unigram_variants():

@@ -6,8 +6,9 @@ texts of fetch_texts.sh, and over random strings. Every difference is an error.
 
 Vocabularies: those of SHARED/data/vocab; for the GGUF files the tokenizer that tests/reference/
 make_token_references.py builds of their pieces and merges; the demo's model; Llama 2's folder as
-transformers 4 reads it; each also written as a tokenizer.json; and a Unigram model trained on the
-texts, as a tokenizer.model and as a tokenizer.json.
+transformers 4 reads it; and a Unigram model trained on the texts, as a tokenizer.model and as a
+tokenizer.json. Those of the GGUF files are also written as a tokenizer.json and read from that,
+with a tenth of the strings.
 """
 
 import argparse
@@ -40,6 +41,7 @@ class Vocabulary:
 
     def __init__(self, name, path, reference, specials=(), pieces=()):
         self.name, self.path, self.reference = name, path, reference
+        self.is_copy = False  # of one that has had all its strings
         self.specials, self.pieces = list(specials), list(pieces)
 
     def ids(self, texts):
@@ -91,7 +93,7 @@ def llama2(options, work):
         config = {"tokenizer_class": "LlamaTokenizer", "legacy": legacy}
         name = f"llama2 LlamaTokenizer legacy={str(legacy).lower()}"
         folder = llama2_folder(work, model, name.replace(" ", "-"), config)
-        made = references.tokenizer_of_model(model, legacy)
+        made = references.tokenizer_of_model(model.read_bytes(), config)
         yield of_tokenizer(name, folder, made)
 
 
@@ -127,7 +129,9 @@ def vocabularies(options, texts, work):
         yield of_tokenizer(f"{name} GGUF", path, made)
         file = work / f"{name}.json"
         made.save(str(file))
-        yield of_tokenizer(f"{name} tokenizer.json", file, made)
+        copy = of_tokenizer(f"{name} tokenizer.json", file, made)
+        copy.is_copy = True
+        yield copy
     yield from llama2(options, work)
     yield from unigram(texts, work)
 
@@ -177,18 +181,30 @@ def blocks(text, source):
         at += n
 
 
+def long_words(lines, source):
+    """Words of many thousand characters, of one alphabet each or natural text without spaces."""
+    sets = ["a", "ab", "7", "0123456789", "abcdefghijklmnopqrstuvwxyz", "字", "你好世界", "!?", " "]
+    yield from (letters * (20000 // len(letters)) for letters in sets)
+    yield from ("".join(source.choices(letters, k=20000)) for letters in sets)
+    for _ in range(6):
+        start = source.randrange(len(lines) - 2000)
+        yield "".join("".join(lines[start : start + 2000]).split())[:60000]
+
+
 def check(options, vocabulary, texts, lines, work):
     began = time.monotonic()
-    n_wrong, n_ids = compare(options, vocabulary, texts, work)
+    words = list(long_words(lines, random.Random(options.seed)))
+    n_wrong, n_ids = compare(options, vocabulary, texts + words, work)
     fuzz = Fuzz(f"{options.seed} {vocabulary.name}", lines, vocabulary.specials, vocabulary.pieces)
     done, n_wrong_strings = 0, 0
-    while done < options.strings:
-        n = min(50000, options.strings - done)
+    wanted = options.strings // (10 if vocabulary.is_copy else 1)
+    while done < wanted:
+        n = min(50000, wanted - done)
         strings = [fuzz.text() for _ in range(n)]
         n_wrong_strings += compare(options, vocabulary, strings, work)[0]
         done += n
     print(
-        f"{vocabulary.name}: {len(texts)} texts, {n_ids} ids, {n_wrong} differ; "
+        f"{vocabulary.name}: {len(texts) + len(words)} texts, {n_ids} ids, {n_wrong} differ; "
         f"{done} strings, {n_wrong_strings} differ ({time.monotonic() - began:.0f} s)",
         flush=True,
     )

@@ -170,14 +170,18 @@ def encode(tokenizer, text):
 
 
 def usable_tokens(made):
-    """Without those that are empty when normalized: lmdepth refuses, tokenizers breaks."""
+    """Without those that are empty when normalized (lmdepth refuses, tokenizers breaks), and of
+    equal ones the first alone (tokenizers takes any: the order is a hash table's)."""
     normalizer = Tokenizer.from_str(json.dumps({**made, "added_tokens": []})).normalizer
-    tokens = made["added_tokens"]
-    return [
-        t
-        for t in tokens
-        if not (t["normalized"] and normalizer) or normalizer.normalize_str(t["content"])
-    ]
+    tokens, seen = [], {""}
+    for token in made["added_tokens"]:
+        pattern = token["content"]
+        if token["normalized"] and normalizer:
+            pattern = normalizer.normalize_str(pattern)
+        if pattern not in seen:
+            tokens.append(token)
+        seen.add(pattern)
+    return tokens
 
 
 def run_lmdepth(program, folder, texts):

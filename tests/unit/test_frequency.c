@@ -136,6 +136,91 @@ static void test_bad_files_are_refused_by_place(void **state)
                      LMD_USAGE);
 }
 
+/* ---- tables that are summed ---- */
+
+#define HASH_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define HASH_B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+
+static lmd_status load(const char *text, lmd_frequency_table *table)
+{
+    char path[CASE_PATH];
+    write_case("table.tsv", text);
+    return lmd_frequency_load(case_path(path, "table.tsv"), table);
+}
+
+static void expect_bytes(const lmd_frequency_table *table, const char *expected)
+{
+    lmd_text bytes = {0};
+    lmd_frequency_write(table, &bytes);
+    assert_string_equal(lmd_text_string(&bytes), expected);
+    lmd_text_clear(&bytes);
+}
+
+static void test_tables_come_back_and_add_up(void **state)
+{
+    (void)state;
+    static const char first[] = "# by a\n# vocabulary 9\n# tokenizer " HASH_A
+                                "\n# tokens 5\n# input " HASH_A "  a b.txt\n"
+                                "0\t2\n7\t3\n";
+    const int64_t live = lmd_memory_live();
+    lmd_frequency_table sum, more;
+    assert_int_equal(load(first, &sum), LMD_OK);
+    assert_int_equal(sum.vocabulary, 9);
+    assert_int_equal(sum.n, 8);
+    expect_bytes(&sum, first);
+    // Other comments are kept once; a sum that a comment claims is not believed.
+    assert_int_equal(load("# by a\n# by b\n# tokens 99\n# input " HASH_B
+                          "  c\n# input x\n8\t1\n7\t1\n",
+                          &more),
+                     LMD_OK);
+    assert_int_equal(lmd_frequency_add(&sum, &more), LMD_OK);
+    expect_bytes(&sum, "# by a\n# by b\n# input x\n# vocabulary 9\n# tokenizer " HASH_A
+                       "\n# tokens 7\n# input " HASH_A "  a b.txt\n# input " HASH_B
+                       "  c\n0\t2\n7\t4\n8\t1\n");
+    lmd_frequency_clear(&more);
+    // The paper's JSON as well, and a file that says nothing.
+    assert_int_equal(load("{\"3\": {\"count\": 4}}", &more), LMD_OK);
+    expect_bytes(&more, "# tokens 4\n3\t4\n");
+    assert_int_equal(lmd_frequency_add(&more, &sum), LMD_OK);
+    assert_int_equal(more.vocabulary, 9);
+    assert_int_equal(more.counts[3], 4);
+    lmd_frequency_clear(&more);
+    lmd_frequency_clear(&sum);
+    assert_int_equal(lmd_memory_live(), live);
+}
+
+static void expect_no_sum(const char *a, const char *b, lmd_status status,
+                          const char *part)
+{
+    lmd_frequency_table sum, more;
+    assert_int_equal(load(a, &sum), LMD_OK);
+    assert_int_equal(load(b, &more), LMD_OK);
+    assert_int_equal(lmd_frequency_add(&sum, &more), status);
+    assert_non_null(strstr(lmd_status_message(), part));
+    lmd_frequency_clear(&sum);
+    lmd_frequency_clear(&more);
+}
+
+static void test_tables_that_do_not_fit(void **state)
+{
+    (void)state;
+    lmd_frequency_table table;
+    expect_no_sum("# vocabulary 5\n", "# vocabulary 6\n", LMD_USAGE, "6");
+    expect_no_sum("# tokenizer none\n", "# tokenizer " HASH_A "\n", LMD_USAGE, "none");
+    expect_no_sum("5\t1\n", "# vocabulary 5\n", LMD_USAGE, "the id 5");
+    expect_no_sum("# vocabulary 5\n", "6\t1\n", LMD_USAGE, "the id 6");
+    expect_no_sum("1\t9223372036854775807\n", "1\t1\n", LMD_INPUT, "overflows");
+    assert_int_equal(load("# vocabulary 5\n5\t1\n", &table), LMD_INPUT);
+    lmd_frequency_clear(&table);
+    // No id makes us ask for the memory that it would need.
+    assert_int_equal(load("16777216\t1\n", &table), LMD_INPUT);
+    assert_non_null(strstr(lmd_status_message(), "line 1"));
+    lmd_frequency_clear(&table);
+    assert_int_equal(load("16777215\t1\n2\t1\n2\t1\n", &table), LMD_INPUT);
+    assert_non_null(strstr(lmd_status_message(), "twice"));
+    lmd_frequency_clear(&table);
+}
+
 /* The one table that the depth paper's authors released; values of method.md 2.1. */
 static void test_released_table(void **state)
 {
@@ -182,6 +267,8 @@ int main(void)
         IN_FOLDER(test_specials_are_dropped_or_kept),
         IN_FOLDER(test_files_are_read),
         IN_FOLDER(test_bad_files_are_refused_by_place),
+        IN_FOLDER(test_tables_come_back_and_add_up),
+        IN_FOLDER(test_tables_that_do_not_fit),
         cmocka_unit_test(test_released_table),
     };
 #undef IN_FOLDER

@@ -410,6 +410,18 @@ static void test_unknown_keys(void **state)
             "did you mean observe.lenses.kind?");
 }
 
+/* A mapping of very many keys, each compared with all before it, would take minutes. */
+static void test_many_keys(void **state)
+{
+    (void)state;
+    lmd_text text = {0};
+    for (int i = 0; i < 90000; i++) {
+        lmd_text_append_format(&text, "k%d: 1\n", i);
+    }
+    REFUSED(text.bytes, "demo.yaml:201", "more than 200 keys");
+    lmd_text_clear(&text);
+}
+
 static void test_wrong_values(void **state)
 {
     (void)state;
@@ -602,6 +614,7 @@ int main(void)
         cmocka_unit_test(test_set),
         cmocka_unit_test(test_later_override_wins),
         cmocka_unit_test(test_unknown_keys),
+        cmocka_unit_test(test_many_keys),
         cmocka_unit_test(test_wrong_values),
         cmocka_unit_test(test_missing),
         cmocka_unit_test(test_yaml),

@@ -319,25 +319,30 @@ static void test_each_difference_of_values_is_found(void **state)
     change("top1_count", (const size_t[]){1, 1, 0, 3, 2, 2}, &count);
     compare("a.nc", "b.nc", 0, &differences);
     assert_non_null(
-        strstr(lmd_text_string(&differences), "top1_count[1, 1, 0, 3, 2, 2]: "));
-    assert_non_null(
-        strstr(lmd_text_string(&differences), " against 1000000; 1 of 144 differ"));
+        strstr(lmd_text_string(&differences),
+               "top1_count: first difference at fold=1, group=wiki, "
+               "lens=logit lens, state=4, band=[11,121), final_band=[11,121): "));
+    assert_non_null(strstr(lmd_text_string(&differences),
+                           " and 1000000 (1 of 144 values differ, by up to 1 of"));
     assert_int_equal(strcspn(lmd_text_string(&differences), "\n"),
                      differences.size - 1); // one line
     const double missing = (double)NAN;
     change("kl_mean", (const size_t[]){0, 0, 0, 0}, &missing);
     compare("a.nc", "b.nc", 0, &differences);
-    assert_non_null(strstr(lmd_text_string(&differences), "kl_mean[0, 0, 0, 0]: "));
+    assert_non_null(strstr(lmd_text_string(&differences),
+                           "kl_mean: first difference at fold=0, group=caf\xc3\xa9 "
+                           "\"x\", lens=logit lens, state=0: "));
     compare("a.nc", "b.nc", 0.5, &differences);
-    assert_non_null(strstr(lmd_text_string(&differences), "against nan"));
+    assert_non_null(strstr(lmd_text_string(&differences), " and nan ("));
     change("special_string_count", NULL, &count);
     compare("a.nc", "b.nc", 0, &differences);
     assert_string_equal(lmd_text_string(&differences),
-                        "special_string_count: 3 against 1000000\n");
+                        "special_string_count: 3 and 1000000\n");
     change("group_name", (const size_t[]){1, 0}, "W");
     compare("a.nc", "b.nc", 0.5, &differences);
-    assert_non_null(
-        strstr(lmd_text_string(&differences), "group_name[1, 0]: 'w' against 'W'"));
+    assert_non_null(strstr(lmd_text_string(&differences),
+                           "group_name: first difference at group=wiki, "
+                           "group_name_strlen=0: 'w' and 'W' (1 of"));
     lmd_text_clear(&differences);
 }
 
@@ -373,7 +378,8 @@ static void test_tolerance(void **state)
     compare("a.nc", "b.nc", 1e-4, &differences);
     assert_int_equal(differences.size, 0);
     compare("a.nc", "b.nc", 1e-12, &differences);
-    assert_non_null(strstr(lmd_text_string(&differences), "entropy_sum[0, 0, 0, 0, 2, "));
+    assert_non_null(strstr(lmd_text_string(&differences),
+                           "entropy_sum: first difference at fold=0, group="));
     lmd_text_clear(&differences);
 }
 
@@ -452,10 +458,12 @@ static void test_foreign_files(void **state)
     compare("x.nc", "y.nc", 0.4, &differences);
     assert_string_equal(lmd_text_string(&differences),
                         "attribute words: \"three\" against \"four\"\n"
-                        "s[2]: \"three\" against \"four\"; 1 of 3 differ\n");
+                        "s: first difference at x=2: \"three\" and \"four\" (1 of 3 "
+                        "values differ)\n");
     compare("x.nc", "y.nc", 0, &differences);
     assert_non_null(strstr(lmd_text_string(&differences),
-                           "f[1]: 1 against 1.5; 1 of 3 differ, by up to 0.33"));
+                           "f: first difference at x=1: 1 and 1.5 (1 of 3 values "
+                           "differ, by up to 0.33"));
     lmd_text_clear(&differences);
 }
 

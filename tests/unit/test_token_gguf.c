@@ -1,7 +1,13 @@
 /* Vocabularies in GGUF files: kinds, types of tokens, BOS rules, folders. */
 #include "token_case.h"
 
-enum gguf_kind { GGUF_INT32 = 5, GGUF_BOOL = 7, GGUF_STRING = 8, GGUF_ARRAY = 9 };
+enum gguf_kind {
+    GGUF_INT32 = 5,
+    GGUF_FLOAT32 = 6,
+    GGUF_BOOL = 7,
+    GGUF_STRING = 8,
+    GGUF_ARRAY = 9
+};
 
 typedef struct gguf_case {
     const char *model; /* NULL: no such key */
@@ -57,6 +63,11 @@ static void put_lists(lmd_text *out, const gguf_case *values, uint64_t *n_keys)
     put_key(out, "tokenizer.ggml.merges", GGUF_ARRAY, n_keys);
     put_array(out, GGUF_STRING, 1);
     put_string(out, values->merge);
+    put_key(out, "tokenizer.ggml.scores", GGUF_ARRAY, n_keys);
+    put_array(out, GGUF_FLOAT32, n);
+    for (size_t i = 0; i < n; i++) {
+        put_number(out, 0, 4);
+    }
 }
 
 /* Version 3, no tensors, and the keys. */
@@ -116,9 +127,11 @@ static void test_types_of_tokens(void **state)
     lmd_token_close(tokenizer);
 }
 
-static void expect_bos(int bos, int adds_bos, int expected, bool expected_adds)
+static void expect_bos(const char *model, int bos, int adds_bos, int expected,
+                       bool expected_adds)
 {
     gguf_case values = usual;
+    values.model = model;
     values.bos = bos;
     values.adds_bos = adds_bos;
     values.n_types = 0;
@@ -133,11 +146,15 @@ static void expect_bos(int bos, int adds_bos, int expected, bool expected_adds)
 static void test_bos_rules(void **state)
 {
     (void)state;
-    expect_bos(-1, -1, -1, false);
-    expect_bos(3, -1, 3, false); // kind gpt2: no, when the key is missing
-    expect_bos(3, 1, 3, true);
-    expect_bos(3, 0, 3, false);
-    expect_bos(-1, 0, -1, false);
+    expect_bos("gpt2", -1, -1, -1, false);
+    expect_bos("gpt2", 3, -1, 3, false); // no, when the key is missing
+    expect_bos("gpt2", 3, 1, 3, true);
+    expect_bos("gpt2", 3, 0, 3, false);
+    expect_bos("gpt2", -1, 0, -1, false);
+    expect_bos("llama", -1, -1, 1, true); // yes, when the key is missing
+    expect_bos("llama", 3, -1, 3, true);
+    expect_bos("llama", 3, 1, 3, true);
+    expect_bos("llama", 3, 0, 3, false);
 }
 
 static void expect_bad(gguf_case values, const char *part)

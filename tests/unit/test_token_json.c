@@ -70,6 +70,21 @@ static void test_unknown_parts_are_refused_by_name(void **state)
         {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[],"
          "\"end_of_word_suffix\":\"</w>\"}}",
          "end_of_word_suffix"},
+        {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[],"
+         "\"continuing_subword_prefix\":\"##\"}}",
+         "continuing_subword_prefix"},
+        {"{\"model\":{\"type\":\"WordLevel\"}}", "WordLevel"},
+        {"{" MODEL ",\"pre_tokenizer\":{\"type\":\"BertPreTokenizer\"}}",
+         "BertPreTokenizer"},
+        {"{" MODEL ",\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[{"
+         "\"type\":\"CharDelimiterSplit\",\"delimiter\":\"a\"}]}}",
+         "CharDelimiterSplit"},
+        {"{" MODEL ",\"normalizer\":{\"type\":\"ByteLevel\"}}", "ByteLevel"},
+        {"{" MODEL ",\"post_processor\":{\"type\":\"BertProcessing\"}}",
+         "BertProcessing"},
+        {"{" MODEL ",\"normalizer\":{\"type\":\"Strip\",\"strip_left\":true},"
+         "\"added_tokens\":[{\"content\":\" \",\"normalized\":true}]}",
+         "is empty when it is normalized"},
     };
     char path[CASE_PATH];
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -110,6 +110,45 @@ static void test_config_beside_a_model(void **state)
     json_decref(all);
 }
 
+/* Spaces by `legacy` and `add_prefix_space`; a BOS unless add_bos_token says no. */
+static void test_class_llama_tokenizer(void **state)
+{
+    (void)state;
+    json_t *const all = load_json("tests/data/token/sentencepiece.json");
+    const json_t *const llama = json_object_get(all, "llama");
+    const json_t *const texts = json_object_get(llama, "texts");
+    const json_t *const rows = json_object_get(llama, "rows");
+    lmd_text bytes = {0};
+    read_model(json_array_get(json_object_get(all, "models"), 0), &bytes);
+    write_case_bytes("tokenizer.model", bytes.bytes, bytes.size);
+    assert_int_equal(json_array_size(rows), 6);
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        const json_t *const row = json_array_get(rows, i);
+        const json_t *const ids = json_object_get(row, "ids");
+        char *const config = json_dumps(json_object_get(row, "config"), 0);
+        write_case("tokenizer_config.json", config);
+        lmd_tokenizer *const tokenizer = open_tokenizer(case_folder);
+        lmd_encoder *const encoder = lmd_token_new_encoder(tokenizer);
+        for (size_t k = 0; k < json_array_size(texts); k++) {
+            const json_t *const text = json_array_get(texts, k);
+            expect_ids(encoder, config, json_string_value(text), json_string_length(text),
+                       json_string_value(json_array_get(ids, k)));
+        }
+        assert_int_equal(lmd_token_bos(tokenizer), 1);
+        assert_true(lmd_token_adds_bos(tokenizer));
+        lmd_token_free_encoder(encoder);
+        lmd_token_close(tokenizer);
+        free(config);
+    }
+    write_case("tokenizer_config.json",
+               "{\"tokenizer_class\":\"LlamaTokenizer\",\"add_bos_token\":false}");
+    lmd_tokenizer *const tokenizer = open_tokenizer(case_folder);
+    assert_false(lmd_token_adds_bos(tokenizer));
+    lmd_token_close(tokenizer);
+    lmd_text_clear(&bytes);
+    json_decref(all);
+}
+
 static void test_vocab_and_merges(void **state)
 {
     (void)state;
@@ -136,6 +175,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         IN_FOLDER(test_models_give_sentencepiece_ids),
         IN_FOLDER(test_config_beside_a_model),
+        IN_FOLDER(test_class_llama_tokenizer),
         IN_FOLDER(test_vocab_and_merges),
     };
 #undef IN_FOLDER

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>             /* bool */
 #include <lmdepth/base/status.h> /* lmd_status */
+#include <lmdepth/base/text.h>   /* lmd_text */
 
 typedef struct lmd_lock lmd_lock;
 
@@ -15,6 +16,10 @@ typedef struct lmd_lock lmd_lock;
  * requeued job starts again on other nodes). LMD_USAGE, with the holder, when it is held;
  * LMD_RESOURCE when the file can't be written. */
 lmd_status lmd_lock_take(lmd_lock **out, const char *path);
+
+/* Who holds the lock `path`, for people, appended: "process 12 on n017, Slurm job 77
+ * (last sign of life 5 s ago)". False when there is none, or its holder is gone. */
+bool lmd_lock_describe(const char *path, lmd_text *who);
 
 /* Gives it back and removes the file, if it is still ours. Accepts NULL. */
 void lmd_lock_release(lmd_lock *lock);

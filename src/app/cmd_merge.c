@@ -1,0 +1,116 @@
+/* lmdepth merge: one result from results of disjoint data, or one frequency file from
+ * several. Serial: of a launched job only the first process works. */
+
+#include <string.h>
+#include <sys/stat.h>
+
+#include "merge.h"
+
+enum { OPTION_FORCE = 512, OPTION_FRESH };
+
+static const struct argp_option options[] = {
+    {"output", 'o', "FILE", 0, "Where the sum goes", 0},
+    {"force", OPTION_FORCE, NULL, 0,
+     "Sum inputs or parts that are in several of the files, as often as they are there",
+     0},
+    {"fresh", OPTION_FRESH, NULL, 0,
+     "Replace a file that is already at the output's place", 0},
+    {"quiet", 'q', NULL, 0, "Say only warnings and errors", 0},
+    {0},
+};
+
+static error_t parse_option(int key, char *text, struct argp_state *state)
+{
+    lmd_merge *merge = state->input;
+    switch (key) {
+    case 'o':
+        merge->output = text;
+        break;
+    case OPTION_FORCE:
+        merge->is_forced = true;
+        break;
+    case OPTION_FRESH:
+        merge->is_fresh = true;
+        break;
+    case 'q':
+        lmd_log_set_quiet(true);
+        break;
+    case ARGP_KEY_ARGS: // all that are left
+        merge->paths = state->argv + state->next;
+        merge->n = state->argc - state->next;
+        break;
+    case ARGP_KEY_END:
+        if (merge->n == 0) {
+            argp_error(state, "which results?");
+        } else if (merge->output == NULL) {
+            argp_error(state, "where to? -o FILE");
+        }
+        break;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+    return 0;
+}
+
+static const struct argp argp = {
+    .options = options,
+    .parser = parse_option,
+    .args_doc = "FILE...",
+    .doc =
+        "Sums results of the same kind (model, tokenizer, lens, observation, frequency "
+        "table) over disjoint data, exactly; refuses others by what differs. The parts "
+        "of a job (run --part K/N) give the result of the whole job.\v"
+        "Frequency files, as `lmdepth count` prints them, are summed as well.",
+};
+
+/* The output must not be what is read. */
+static lmd_status check_output(const lmd_merge *merge)
+{
+    struct stat output, input;
+    LMD_TRY(lmd_place_check(merge->output));
+    for (int i = 0; i < merge->n && stat(merge->output, &output) == 0; i++) {
+        if (stat(merge->paths[i], &input) == 0 && input.st_dev == output.st_dev &&
+            input.st_ino == output.st_ino) {
+            return lmd_status_set(LMD_USAGE, "output: %s is one of the files to merge",
+                                  merge->output);
+        }
+    }
+    return LMD_OK;
+}
+
+static lmd_status run_merge(const lmd_merge *merge)
+{
+    int n_results = 0;
+    for (int i = 0; i < merge->n; i++) {
+        if (!lmd_file_exists(merge->paths[i])) {
+            return lmd_status_set(LMD_USAGE, "%s does not exist", merge->paths[i]);
+        }
+        n_results += lmd_output_is_result(merge->paths[i]);
+    }
+    for (int i = 1; i < merge->n && n_results > 0 && n_results < merge->n; i++) {
+        if (lmd_output_is_result(merge->paths[i]) !=
+            lmd_output_is_result(merge->paths[0])) {
+            return lmd_status_set(LMD_INPUT,
+                                  "%s and %s: one is a NetCDF file, the other "
+                                  "is not",
+                                  merge->paths[0], merge->paths[i]);
+        }
+    }
+    LMD_TRY(check_output(merge));
+    return n_results > 0 ? lmd_merge_results(merge) : lmd_merge_counts(merge);
+}
+
+int lmd_command_merge(int argc, char **argv)
+{
+    lmd_merge merge = {0};
+    // Before the parser, which moves options to the front.
+    char *command_line = lmd_arguments_join(argc, argv);
+    merge.command_line = command_line;
+    int code;
+    if (lmd_arguments_parse(&argp, argc, argv, &merge, &code) &&
+        lmd_arguments_is_first_process()) {
+        code = lmd_arguments_fail(run_merge(&merge));
+    }
+    lmd_memory_free(command_line);
+    return code;
+}

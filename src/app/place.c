@@ -1,0 +1,47 @@
+/* The place of a result: may a file be put there, and is it there already? */
+
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "app.h"
+
+lmd_status lmd_place_check(const char *path)
+{
+    if (lmd_file_is_folder(path)) {
+        return lmd_status_set(LMD_USAGE, "output: %s is a folder", path);
+    }
+    struct stat info;
+    if (stat(path, &info) == 0 && !S_ISREG(info.st_mode)) {
+        return lmd_status_set(LMD_USAGE, "output: %s is not a regular file", path);
+    }
+    char *folder = lmd_file_folder_of(path);
+    lmd_status status = lmd_file_make_folders(folder);
+    char *probe = lmd_file_join(folder, ".lmdepth.probe");
+    if (status == LMD_OK) {
+        status = lmd_status_within(lmd_file_write(probe, "", 0), "output");
+        unlink(probe);
+    }
+    lmd_memory_free(probe);
+    lmd_memory_free(folder);
+    return status;
+}
+
+lmd_status lmd_place_judge(const char *path, const char *fingerprint, bool *is_complete)
+{
+    lmd_text found = {0};
+    bool has_one = false;
+    const lmd_status status =
+        lmd_output_read_attribute(path, "lmdepth_fingerprint", &found, &has_one);
+    *is_complete =
+        status == LMD_OK && has_one && strcmp(lmd_text_string(&found), fingerprint) == 0;
+    lmd_text_clear(&found);
+    if (!*is_complete) {
+        return lmd_status_set(LMD_USAGE,
+                              "output: %s is there and is not this job's result; --fresh "
+                              "replaces it",
+                              path);
+    }
+    lmd_log_say("%s holds this job's result already (same fingerprint)", path);
+    return LMD_OK;
+}
