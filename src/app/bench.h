@@ -25,12 +25,12 @@ const lmd_bench_shape *lmd_bench_shapes(int *n);
 
 /* ---- bench_timing.c: work against the peak of the same moments ---- */
 
-/* What products are done in, and so which peak they are held against. A precision whose
- * kernel comes later is a row of lmd_bench_precisions. */
+/* What products are done in: which kernel, and so which peak they are held against. A
+ * precision whose kernel comes later is a row of lmd_bench_precisions. */
 typedef struct lmd_bench_precision {
     const char *name;
-    double (*measure_peak)(lmd_kernel *kernel, double milliseconds); /* GFLOP/s of all
-                                                                        threads */
+    lmd_kernel *(*new_kernel)(lmd_team *team, int max_C);
+    bool takes_bf16_only; /* no weights of another type */
 } lmd_bench_precision;
 
 const lmd_bench_precision *lmd_bench_precisions(int *n);
@@ -43,7 +43,6 @@ typedef struct lmd_bench_timing {
 
 typedef struct lmd_bench_task {
     lmd_kernel *kernel;
-    const lmd_bench_precision *precision;
     void (*work)(void *context);
     void *context;
     double flops; /* of one call */

@@ -7,7 +7,7 @@
 #include "bench.h"
 
 static const lmd_bench_precision precisions[] = {
-    {"f32", lmd_kernel_measure_peak},
+    {"f32", lmd_kernel_new, false},
 };
 
 const lmd_bench_precision *lmd_bench_precisions(int *n)
@@ -67,14 +67,14 @@ lmd_bench_timing lmd_bench_time(const lmd_bench_task *task, int repeats)
     double peaks[LMD_BENCH_REPEATS + 1];
     const lmd_team *team = lmd_kernel_team(task->kernel);
     task->work(task->context);
-    peaks[0] = task->precision->measure_peak(task->kernel, PEAK_MILLISECONDS);
+    peaks[0] = lmd_kernel_measure_peak(task->kernel, PEAK_MILLISECONDS);
     for (int i = 0; i < repeats; i++) {
         const double cpu_start = cpu_clock();
         const double start = lmd_team_clock();
         task->work(task->context);
         times[i] = lmd_team_clock() - start;
         on_cpu[i] = (cpu_clock() - cpu_start) / (times[i] * lmd_team_size(team));
-        peaks[i + 1] = task->precision->measure_peak(task->kernel, PEAK_MILLISECONDS);
+        peaks[i + 1] = lmd_kernel_measure_peak(task->kernel, PEAK_MILLISECONDS);
     }
     find_shares(task, times, peaks, repeats, shares);
     const double of_peak = lmd_bench_median(shares, repeats);
