@@ -38,13 +38,21 @@ const char *lmd_kernel_better_core(void);
 lmd_kernel *lmd_kernel_new(lmd_team *team, int max_C);
 void lmd_kernel_free(lmd_kernel *kernel); /* accepts NULL */
 
+/* The same for products in bf16: both operands of lmd_kernel_linear and of the decoder
+ * are rounded to bf16, to nearest and ties to even, and their products summed in fp32;
+ * the rest, attention too, stays fp32. All weights are then LMD_BF16. Uses the
+ * processor's own products of bf16 where they are fast (LMDEPTH_KERNEL=avx512_bf16,
+ * which flush subnormal numbers to 0), else the products of fp32 on rounded rows. */
+lmd_kernel *lmd_kernel_new_bf16(lmd_team *team, int max_C);
+
 /* Replaces the product by the plain C one, which rounds alike on every processor: for
  * ranks that would differ otherwise. At any time between two calls; the layout of
  * matrices is the same for all products. */
 void lmd_kernel_use_plain(lmd_kernel *kernel);
 
 /* What decides the rounding, for lmdepth_arithmetic: "f32; tiles avx512 14x32",
- * "f32; OpenBLAS 0.3.21 SkylakeX".
+ * "f32; OpenBLAS 0.3.21 SkylakeX", "bf16; tiles avx512_bf16 14x32, attention f32 tiles
+ * avx512 14x32", "bf16; rounded, tiles avx2 6x16".
  * Equal strings mean equal bits. Borrowed from the kernel. */
 const char *lmd_kernel_arithmetic(const lmd_kernel *kernel);
 
@@ -53,8 +61,9 @@ const char *lmd_kernel_remark(const lmd_kernel *kernel);
 
 lmd_team *lmd_kernel_team(const lmd_kernel *kernel);
 
-/* Peak of multiply-add in GFLOP/s (fp32, widest vectors this processor has), all threads
- * of the team at once, measured for about `milliseconds`. */
+/* Peak of multiply-add in GFLOP/s (widest vectors this processor has; of bf16 pairs where
+ * the kernel's products are, else fp32), all threads of the team at once, measured for
+ * about `milliseconds`. */
 double lmd_kernel_measure_peak(lmd_kernel *kernel, double milliseconds);
 
 /* ---- matrices: only this room knows how weights are laid out for the products ---- */

@@ -42,6 +42,10 @@ typedef struct lmd_model_shape {
 lmd_status lmd_model_open(lmd_model **out, const char *path);
 void lmd_model_close(lmd_model *model); /* accepts NULL */
 
+/* All matrices are to be packed as bf16, for a kernel of that precision: wider weights
+ * are rounded when they are read, to nearest and ties to even. Before load or attach. */
+void lmd_model_use_bf16(lmd_model *model);
+
 const lmd_model_shape *lmd_model_get_shape(const lmd_model *model);
 
 /* The weights file: of several, the index or the first. Borrowed. */

@@ -110,6 +110,9 @@ typedef struct lmd_inputs {
 lmd_status lmd_inputs_open(lmd_inputs *inputs, const lmd_job_arguments *arguments);
 void lmd_inputs_clear(lmd_inputs *inputs);
 
+/* The kernel of the job's precision, for the job's model. */
+lmd_kernel *lmd_inputs_new_kernel(const lmd_inputs *inputs, lmd_team *team);
+
 /* ---- prepare.c: corpus to spool; frequencies ---- */
 
 typedef struct lmd_prepared {

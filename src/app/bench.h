@@ -25,8 +25,7 @@ const lmd_bench_shape *lmd_bench_shapes(int *n);
 
 /* ---- bench_timing.c: work against the peak of the same moments ---- */
 
-/* What products are done in: which kernel, and so which peak they are held against. A
- * precision whose kernel comes later is a row of lmd_bench_precisions. */
+/* What products are done in: which kernel, and so which peak they are held against. */
 typedef struct lmd_bench_precision {
     const char *name;
     lmd_kernel *(*new_kernel)(lmd_team *team, int max_C);

@@ -64,6 +64,9 @@ static lmd_status load_model(const lmd_bench_plan *plan, lmd_model **model, void
     LMD_TRY(lmd_bench_make_model(plan->shape, plan->stored, &folder));
     lmd_status status = lmd_model_open(model, folder);
     if (status == LMD_OK) {
+        if (plan->precision->takes_bf16_only) {
+            lmd_model_use_bf16(*model);
+        }
         *memory = lmd_memory_new_aligned(lmd_model_bytes(*model), 1);
         status = lmd_model_load(*model, NULL, *memory);
     }

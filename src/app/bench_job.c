@@ -200,8 +200,7 @@ static lmd_status run_opened(lmd_session *session, const lmd_job_arguments *argu
     lmd_team *team = lmd_team_new(job->threads);
     bench_run run = {.session = session,
                      .inputs = inputs,
-                     .kernel =
-                         lmd_kernel_new(team, lmd_model_get_shape(inputs->model)->max_C),
+                     .kernel = lmd_inputs_new_kernel(inputs, team),
                      .work = lmd_text_string(&work)};
     lmd_compute_agree_arithmetic(session, run.kernel);
     snprintf(job->arithmetic, sizeof job->arithmetic, "%s",

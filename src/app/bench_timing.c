@@ -8,6 +8,7 @@
 
 static const lmd_bench_precision precisions[] = {
     {"f32", lmd_kernel_new, false},
+    {"bf16", lmd_kernel_new_bf16, true},
 };
 
 const lmd_bench_precision *lmd_bench_precisions(int *n)

@@ -310,8 +310,7 @@ static lmd_status check_job(const lmd_check_arguments *arguments)
         const int threads =
             lmd_threads_choose(arguments->job.threads, lmd_threads_processors());
         lmd_team *team = lmd_team_new(threads);
-        lmd_kernel *kernel =
-            lmd_kernel_new(team, lmd_model_get_shape(inputs.model)->max_C);
+        lmd_kernel *kernel = lmd_inputs_new_kernel(&inputs, team);
         const double peak = lmd_kernel_measure_peak(kernel, 100.0);
         (arguments->is_json ? print_json : print_text)(&inputs, &look, threads, kernel,
                                                        peak);

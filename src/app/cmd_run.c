@@ -150,8 +150,7 @@ static void start_kernel(lmd_run *run)
     run->threads = lmd_threads_choose(run->arguments->job.threads,
                                       lmd_parallel_share_of_processors(session));
     run->team = lmd_team_new(run->threads);
-    run->kernel =
-        lmd_kernel_new(run->team, lmd_model_get_shape(run->inputs.model)->max_C);
+    run->kernel = lmd_inputs_new_kernel(&run->inputs, run->team);
 }
 
 /* Collective. The model's files are read once for their hashes, by the root. */

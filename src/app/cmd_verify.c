@@ -14,13 +14,16 @@ typedef struct lmd_verify_arguments {
     const char *model, *reference;
     double rtol;
     int threads;
+    bool is_bf16;
 } lmd_verify_arguments;
 
-enum { OPTION_THREADS = 256 };
+enum { OPTION_THREADS = 256, OPTION_PRECISION };
 
 static const struct argp_option options[] = {
     {"rtol", 'r', "R", 0, "Largest error relative to the row's root mean square [1e-4]",
      0},
+    {"precision", OPTION_PRECISION, "P", 0,
+     "f32 or bf16, which rounds the operands of products [f32]", 0},
     {"threads", OPTION_THREADS, "N", 0, "Threads [all processors]", 0},
     {0},
 };
@@ -33,6 +36,12 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
     case 'r':
         if (!lmd_text_to_double(text, &arguments->rtol) || !(arguments->rtol > 0)) {
             argp_error(state, "--rtol wants a positive number, not '%s'", text);
+        }
+        break;
+    case OPTION_PRECISION:
+        arguments->is_bf16 = strcmp(text, "bf16") == 0;
+        if (!arguments->is_bf16 && strcmp(text, "f32") != 0) {
+            argp_error(state, "--precision wants f32 or bf16, not '%s'", text);
         }
         break;
     case OPTION_THREADS:
@@ -311,7 +320,8 @@ static lmd_status verify_model(const lmd_verify_arguments *arguments, lmd_model 
     if (status == LMD_OK) {
         lmd_team *team = lmd_team_new(
             lmd_threads_choose(arguments->threads, lmd_threads_processors()));
-        lmd_kernel *kernel = lmd_kernel_new(team, shape->max_C);
+        lmd_kernel *kernel = arguments->is_bf16 ? lmd_kernel_new_bf16(team, shape->max_C)
+                                                : lmd_kernel_new(team, shape->max_C);
         status = verify_loaded(model, kernel, &reference, arguments->rtol);
         lmd_kernel_free(kernel);
         lmd_team_free(team);
@@ -330,6 +340,9 @@ int lmd_command_verify(int argc, char **argv)
     }
     lmd_model *model = NULL;
     lmd_status status = lmd_locate_model(&model, arguments.model);
+    if (status == LMD_OK && arguments.is_bf16) {
+        lmd_model_use_bf16(model);
+    }
     if (status == LMD_OK) {
         status = verify_model(&arguments, model);
     }

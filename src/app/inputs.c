@@ -8,17 +8,28 @@
 
 /* ---- model and tokenizer ---- */
 
+static bool is_bf16(const lmd_inputs *inputs)
+{
+    return strcmp(inputs->job->precision, "bf16") == 0;
+}
+
+lmd_kernel *lmd_inputs_new_kernel(const lmd_inputs *inputs, lmd_team *team)
+{
+    const int max_C = lmd_model_get_shape(inputs->model)->max_C;
+    return is_bf16(inputs) ? lmd_kernel_new_bf16(team, max_C)
+                           : lmd_kernel_new(team, max_C);
+}
+
 static lmd_status open_model(lmd_inputs *inputs)
 {
     const lmd_job *job = inputs->job;
-    if (strcmp(job->precision, "f32") != 0) {
-        return lmd_status_set(LMD_USAGE, "%s: model.precision: %s: not yet; f32 is",
-                              lmd_job_where(job, "model.precision"), job->precision);
-    }
     const lmd_status status = lmd_locate_model(&inputs->model, job->model_path);
     if (status == LMD_USAGE) {
         return lmd_status_within(status, "%s: model.path",
                                  lmd_job_where(job, "model.path"));
+    }
+    if (status == LMD_OK && is_bf16(inputs)) {
+        lmd_model_use_bf16(inputs->model);
     }
     return status;
 }

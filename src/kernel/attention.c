@@ -154,18 +154,19 @@ static void multiply_tiles(const attention_run *run, const attention_block *it,
                            float *out, const float *in, const float *W, int M, int C)
 {
     const int unit = run->product->tile_rows;
-    const lmd_product_block block = {.out = out,
-                                     .out_stride = LANES,
-                                     .in = in,
-                                     .W = W,
-                                     .type = LMD_F32,
-                                     .M = M,
-                                     .n = LANES,
-                                     .C = C,
-                                     .chunk = lmd_product_chunk(C, LMD_LINEAR_CHUNK),
-                                     .shape_M = (M + unit - 1) / unit * unit,
-                                     .shape_n = LANES,
-                                     .scratch = it->scratch.product};
+    const lmd_product_block block = {
+        .out = out,
+        .out_stride = LANES,
+        .in = in,
+        .W = W,
+        .type = LMD_F32,
+        .M = M,
+        .n = LANES,
+        .C = C,
+        .chunk = lmd_product_chunk(run->product, C, LMD_LINEAR_CHUNK),
+        .shape_M = (M + unit - 1) / unit * unit,
+        .shape_n = LANES,
+        .scratch = it->scratch.product};
     run->product->run(run->kernel->vector, &block);
 }
 
@@ -271,9 +272,9 @@ void lmd_kernel_attention(lmd_kernel *kernel, float *out, const lmd_attention *a
                           const int32_t *starts, int n_prompts)
 {
     assert(attention->D <= kernel->max_C && attention->H % attention->K == 0);
-    const bool is_free = !kernel->product->is_fixed;
+    const bool is_free = !kernel->attention->is_fixed;
     attention_run run = {.kernel = kernel,
-                         .product = is_free ? kernel->product : &lmd_product_plain,
+                         .product = is_free ? kernel->attention : &lmd_product_plain,
                          .task = attention,
                          .out = out,
                          .starts = starts,

@@ -36,7 +36,6 @@ static void choose_block(lmd_decoder *decoder)
     const int n_blocks = (LMD_DECODE_TOKENS + most - 1) / most;
     decoder->block_tokens = (LMD_DECODE_TOKENS + n_blocks - 1) / n_blocks;
     decoder->M = decoder->block_tokens * others;
-    decoder->chunk = lmd_product_chunk(decoder->d, LMD_DECODE_CHUNK);
 }
 
 static void allocate(lmd_decoder *decoder)
@@ -70,6 +69,7 @@ lmd_decoder *lmd_decoder_new(lmd_kernel *kernel, const lmd_head *head, int max_L
                              int wants)
 {
     assert(head->matrix->C <= kernel->max_C && max_L >= 1);
+    assert(!kernel->is_bf16 || head->matrix->type == LMD_BF16);
     lmd_decoder *decoder = lmd_memory_new(1, sizeof *decoder);
     decoder->kernel = kernel;
     decoder->head = *head;
@@ -197,19 +197,20 @@ void lmd_decode_product(const lmd_decode_run *run, float *out, const void *W, in
     const lmd_decoder *decoder = run->decoder;
     const lmd_kernel *kernel = decoder->kernel;
     const lmd_matrix_type type = decoder->head.matrix->type;
-    const lmd_product_block block = {.out = out,
-                                     .out_stride = NB,
-                                     .in = decoder->rows,
-                                     .W = W,
-                                     .type = type,
-                                     .widen = kernel->widener->from[type],
-                                     .M = run->rows,
-                                     .n = n,
-                                     .C = decoder->d,
-                                     .chunk = decoder->chunk,
-                                     .shape_M = run->shape_rows,
-                                     .shape_n = NB,
-                                     .scratch = product_scratch(decoder, member)};
+    const lmd_product_block block = {
+        .out = out,
+        .out_stride = NB,
+        .in = decoder->rows,
+        .W = W,
+        .type = type,
+        .widen = kernel->widener->from[type],
+        .M = run->rows,
+        .n = n,
+        .C = decoder->d,
+        .chunk = lmd_product_chunk(kernel->product, decoder->d, LMD_DECODE_CHUNK),
+        .shape_M = run->shape_rows,
+        .shape_n = NB,
+        .scratch = product_scratch(decoder, member)};
     kernel->product->run(kernel->vector, &block);
 }
 

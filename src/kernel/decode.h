@@ -27,7 +27,6 @@ struct lmd_decoder {
     int d, V, max_L;
     int n_tiles, n_segments, tiles_per_segment;
     int block_tokens, M; /* tokens and rows of a block of the other states */
-    int chunk;           /* channels summed at a time */
 
     /* All below: owned, one memory. */
     float *keep;    /* (n_tiles, LMD_DECODE_TOKENS, LMD_TILE_COLUMNS) logits */

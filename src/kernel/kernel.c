@@ -5,6 +5,7 @@
 #include <lmdepth/base/log.h>
 #include <lmdepth/base/memory.h>
 #include <lmdepth/base/status.h>
+#include <lmdepth/base/text.h>
 #include "kernel_inside.h"
 #include "peak.h"
 
@@ -56,28 +57,49 @@ static void blas_name(char *out, size_t size)
     snprintf(out, size, "%.*s", (int)both, config);
 }
 
-static void use_product(lmd_kernel *kernel, const lmd_product *product)
+/* "f32; tiles avx512 14x32" and the like, without the precision. */
+static void name_product(const lmd_product *product, char *out, size_t size)
 {
-    kernel->product = product;
     if (product->arithmetic != NULL) {
-        snprintf(kernel->arithmetic, sizeof kernel->arithmetic, "%s",
-                 product->arithmetic);
+        snprintf(out, size, "%s", strchr(product->arithmetic, ' ') + 1);
         return;
     }
     char name[64];
     blas_name(name, sizeof name);
-    snprintf(kernel->arithmetic, sizeof kernel->arithmetic, "f32; %s %.40s", name,
-             lmd_product_blas_core());
+    snprintf(out, size, "%s %.40s", name, lmd_product_blas_core());
+}
+
+/* Weights take `product`, or a product of fp32 on rounded rows where it is one and the
+ * kernel is for bf16; attention takes `attention`. */
+static void use_products(lmd_kernel *kernel, const lmd_product *product,
+                         const lmd_product *attention)
+{
+    char name[120], wide[120];
+    name_product(product, name, sizeof name);
+    name_product(attention, wide, sizeof wide);
+    const size_t size = sizeof kernel->arithmetic;
+    kernel->product = product;
+    kernel->attention = attention;
+    if (!kernel->is_bf16) {
+        snprintf(kernel->arithmetic, size, "f32; %s", name);
+    } else if (product->rows == LMD_ROWS_PAIRS) {
+        snprintf(kernel->arithmetic, size, "bf16; %s, attention f32 %s", name, wide);
+    } else {
+        snprintf(kernel->arithmetic, size, "bf16; rounded, %s", name);
+        kernel->rounded = *product;
+        kernel->rounded.rows = LMD_ROWS_ROUNDED;
+        kernel->product = &kernel->rounded;
+    }
 }
 
 void lmd_kernel_use_plain(lmd_kernel *kernel)
 {
-    use_product(kernel, &lmd_product_plain);
+    use_products(kernel, &lmd_product_plain, &lmd_product_plain);
 }
 
 enum { MAX_PRODUCTS = 8 };
 
-/* All products of this processor, the fastest first; returns how many. */
+/* All products of fp32 of this processor, the fastest first; returns how many. */
 static int list_products(const lmd_product *list[MAX_PRODUCTS])
 {
     int n = 0;
@@ -89,45 +111,81 @@ static int list_products(const lmd_product *list[MAX_PRODUCTS])
     return n;
 }
 
-/* The place of the forced product in the list. */
-static int find_forced(const lmd_product *const *list, int n, const char *forced)
+/* The product of bf16 that is forced, or without `forced` the fastest unless those of
+ * fp32 are faster; else NULL. */
+static const lmd_product *find_pairs(const char *forced)
 {
-    char names[128] = "";
-    for (int i = 0; i < n; i++) {
-        if (strcmp(list[i]->name, forced) == 0) {
-            return i;
-        }
-        const size_t used = strlen(names);
-        snprintf(names + used, sizeof names - used, " %s", list[i]->name);
+    if (forced == NULL && !lmd_product_has_fast_pairs()) {
+        return NULL;
     }
-    lmd_log_fatal(LMD_USAGE,
-                  "LMDEPTH_KERNEL=%s: this processor has no such kernel, only%s", forced,
-                  names);
+    const lmd_product *const *tile = lmd_product_pair_tiles();
+    while (*tile != NULL && forced != NULL && strcmp((*tile)->name, forced) != 0) {
+        tile++;
+    }
+    return *tile;
 }
 
-static void choose_product(lmd_kernel *kernel)
+/* The place of the forced product in the list. */
+static int find_forced(const lmd_kernel *kernel, const lmd_product *const *list, int n,
+                       const char *forced)
+{
+    lmd_text names = {0};
+    for (int i = 0; i < n; i++) {
+        if (strcmp(list[i]->name, forced) == 0) {
+            lmd_text_clear(&names);
+            return i;
+        }
+        lmd_text_append_format(&names, " %s", list[i]->name);
+    }
+    const lmd_product *const *tile = lmd_product_pair_tiles();
+    for (; kernel->is_bf16 && *tile != NULL; tile++) {
+        lmd_text_append_format(&names, " %s", (*tile)->name);
+    }
+    lmd_log_fatal(
+        LMD_USAGE, "LMDEPTH_KERNEL=%s: this processor has no such kernel%s, only%s",
+        forced, kernel->is_bf16 ? " for bf16" : " for f32", lmd_text_string(&names));
+}
+
+/* From list[i] on, the first product that passes the place test. */
+static const lmd_product *find_fair(lmd_kernel *kernel, const lmd_product *const *list,
+                                    int n, int i)
+{
+    for (; i < n - 1; i++) {
+        if (lmd_product_is_fair(list[i], kernel->vector, kernel->max_C)) {
+            return list[i];
+        }
+        char name[120];
+        name_product(list[i], name, sizeof name);
+        snprintf(kernel->remark, sizeof kernel->remark,
+                 "%.100s fails the place test: a slower product", name);
+    }
+    return list[n - 1];
+}
+
+static void choose_products(lmd_kernel *kernel)
 {
     const lmd_product *list[MAX_PRODUCTS];
     const int n = list_products(list);
     const char *forced = forced_name();
+    const lmd_product *pairs = kernel->is_bf16 ? find_pairs(forced) : NULL;
     lmd_product_blas_single_thread();
-    int i = forced == NULL ? 0 : find_forced(list, n, forced);
+    int i = 0;
     if (forced != NULL) {
+        i = pairs != NULL ? 0 : find_forced(kernel, list, n, forced);
         snprintf(kernel->remark, sizeof kernel->remark, "forced by LMDEPTH_KERNEL=%s",
-                 list[i]->name);
+                 forced);
+    } else if (kernel->is_bf16 && pairs == NULL) {
+        snprintf(
+            kernel->remark, sizeof kernel->remark,
+            "this processor has no fast products of bf16: those of f32 on rounded rows");
     } else if (list[0] == &lmd_product_blas) {
         snprintf(kernel->remark, sizeof kernel->remark,
                  "no tile kernel for this processor: the library's product, slower");
     }
-    for (; i < n - 1; i++) {
-        use_product(kernel, list[i]);
-        if (lmd_product_is_fair(list[i], kernel->vector, kernel->max_C)) {
-            return;
-        }
-        snprintf(kernel->remark, sizeof kernel->remark,
-                 "%.100s fails the place test: a slower product", kernel->arithmetic);
-    }
-    use_product(kernel, list[n - 1]);
+    const lmd_product *wide = find_fair(kernel, list, n, i);
+    const bool is_fair =
+        pairs != NULL && lmd_product_is_fair(pairs, kernel->vector, kernel->max_C);
+    use_products(kernel, is_fair ? pairs : wide, wide);
 }
 
 size_t lmd_kernel_scratch_floats(int max_C)
@@ -141,20 +199,31 @@ size_t lmd_kernel_scratch_floats(int max_C)
     return (most + LMD_LANES - 1) / LMD_LANES * LMD_LANES; // members' parts are aligned
 }
 
-lmd_kernel *lmd_kernel_new(lmd_team *team, int max_C)
+static lmd_kernel *new_kernel(lmd_team *team, int max_C, bool is_bf16)
 {
     lmd_kernel *kernel = lmd_memory_new(1, sizeof *kernel);
     kernel->team = team;
     kernel->vector = lmd_vector_tables()[0];
     kernel->widener = lmd_wideners()[0];
     kernel->max_C = max_C;
-    choose_product(kernel);
+    kernel->is_bf16 = is_bf16;
+    choose_products(kernel);
     kernel->scratch_floats = lmd_kernel_scratch_floats(max_C);
     kernel->scratch = lmd_memory_new_aligned(
         (size_t)lmd_team_size(team) * kernel->scratch_floats, sizeof *kernel->scratch);
     kernel->rows =
         lmd_memory_new_aligned(lmd_kernel_rows_floats(max_C), sizeof *kernel->rows);
     return kernel;
+}
+
+lmd_kernel *lmd_kernel_new(lmd_team *team, int max_C)
+{
+    return new_kernel(team, max_C, false);
+}
+
+lmd_kernel *lmd_kernel_new_bf16(lmd_team *team, int max_C)
+{
+    return new_kernel(team, max_C, true);
 }
 
 void lmd_kernel_free(lmd_kernel *kernel)
@@ -192,6 +261,7 @@ lmd_team *lmd_kernel_team(const lmd_kernel *kernel)
 enum { PEAK_ITEMS = 16 }; /* of each member, so that the last one's lead is small */
 
 typedef struct peak_run {
+    bool is_bf16;
     size_t rounds;
     double *operations; /* (items) */
     float *sinks;       /* (items) */
@@ -201,7 +271,7 @@ static void peak_item(void *context, int item, int member)
 {
     (void)member;
     const peak_run *run = context;
-    run->operations[item] = lmd_peak_rounds(run->rounds, &run->sinks[item]);
+    run->operations[item] = lmd_peak_rounds(run->is_bf16, run->rounds, &run->sinks[item]);
 }
 
 /* GFLOP/s of one run of all members. */
@@ -221,7 +291,8 @@ double lmd_kernel_measure_peak(lmd_kernel *kernel, double milliseconds)
 {
     const int n_items = PEAK_ITEMS * lmd_team_size(kernel->team);
     // An item takes about 0.1 ms. The best run counts: a peak that was disturbed is none.
-    peak_run run = {.rounds = 50000,
+    peak_run run = {.is_bf16 = kernel->product->rows == LMD_ROWS_PAIRS,
+                    .rounds = 50000,
                     .operations = lmd_memory_new((size_t)n_items, sizeof(double)),
                     .sinks = lmd_memory_new((size_t)n_items, sizeof(float))};
     double best = 0.0;

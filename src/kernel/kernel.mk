@@ -2,7 +2,8 @@
 # source, compiled once for each instruction set; no source file knows its flags.
 kernel_all := $(sort $(wildcard src/kernel/*.c))
 kernel_x86_64 := $(addprefix src/kernel/,vector_x86_64.c vector_avx2.c vector_avx512.c \
-    tile_x86_64.c tile_avx2.c tile_avx512.c peak_x86_64.c widen_x86_64.c)
+    tile_x86_64.c tile_avx2.c tile_avx512.c tile_avx512_bf16.c \
+    peak_x86_64.c widen_x86_64.c)
 kernel_portable := $(addprefix src/kernel/,vector_portable.c tile_portable.c peak_portable.c \
     widen_portable.c)
 kernel_x86_64_names := x86_64 amd64
@@ -17,3 +18,4 @@ $(BUILD)/src/kernel/vector_avx512.o: CFLAGS_ALL += $(kernel_avx512_flags)
 # Fused by intrinsics where the source says so, nowhere else (-ffp-contract=off stays).
 $(BUILD)/src/kernel/tile_avx2.o: CFLAGS_ALL += -mavx2 -mfma
 $(BUILD)/src/kernel/tile_avx512.o: CFLAGS_ALL += $(kernel_avx512_flags) -mfma
+$(BUILD)/src/kernel/tile_avx512_bf16.o: CFLAGS_ALL += $(kernel_avx512_flags) -mfma -mavx512bf16

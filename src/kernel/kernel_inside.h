@@ -33,7 +33,7 @@ enum {
 
 /* Weights lie in panels (panel.h). The rows of `in` lie in tiles of as many rows as the
  * product wants: for each tile its floats of channel 0, of channel 1, ...; a tile of one
- * row is row major.
+ * row is row major. A tile takes C floats a row, also where pairs need half of them.
  *
  * out (M, n) = in (M, C) W (n, C)^T, rows of out `out_stride` floats apart. The sum over
  * C is a sum of sums over `chunk` channels, which rounds less than one long sum. `in` has
@@ -50,6 +50,14 @@ typedef struct lmd_product_block {
     float *scratch;       /* LMD_PRODUCT_PANEL + LMD_PRODUCT_PART + shape_M shape_n */
 } lmd_product_block;
 
+/* How a product wants its rows: as they are; rounded to bf16 but still floats; or two
+ * channels of bf16 side by side where a float would be, an odd C filled up with 0. */
+typedef enum lmd_row_kind {
+    LMD_ROWS_WIDE,
+    LMD_ROWS_ROUNDED,
+    LMD_ROWS_PAIRS
+} lmd_row_kind;
+
 /* A tile kernel. A row's bits must depend on nothing but the row, W, and for `is_fixed`
  * the shape: not on its place nor on its neighbours; nor a column's on its. */
 typedef struct lmd_product {
@@ -58,6 +66,7 @@ typedef struct lmd_product {
     void (*run)(const lmd_vector_table *vector, const lmd_product_block *block);
     int tile_rows; /* of `in` */
     bool is_fixed; /* bits may depend on the shape */
+    lmd_row_kind rows;
 } lmd_product;
 
 extern const lmd_product lmd_product_blas;
@@ -66,6 +75,15 @@ extern const lmd_product lmd_product_plain; /* slower, always passes the test */
 /* Those for this architecture that the processor can run, the fastest first, then NULL.
  */
 const lmd_product *const *lmd_product_tiles(void);
+
+/* Those of them for LMD_ROWS_PAIRS, which the others do not include. */
+const lmd_product *const *lmd_product_pair_tiles(void);
+
+/* Are they faster than fp32? A loop of VDPBF16PS was, twice, on an AMD Zen 5, and half as
+ * fast on an Intel Xeon with AMX (0.55 ns each, a multiply-add of fp32 0.135 ns). By the
+ * processor's maker, since a choice by measuring would make the arithmetic a matter of
+ * luck. */
+bool lmd_product_has_fast_pairs(void);
 
 /* Floats of scratch that a product takes. */
 enum {
@@ -90,8 +108,8 @@ bool lmd_product_is_fair(const lmd_product *product, const lmd_vector_table *vec
 /* Rows with the padding that the product wants, for a block of at most `most`. */
 int lmd_product_shape_rows(const lmd_product *product, int M, int most);
 
-/* C in equal parts of at most `most`. */
-int lmd_product_chunk(int C, int most);
+/* C in equal parts of at most `most`, of twice as many where they lie in pairs. */
+int lmd_product_chunk(const lmd_product *product, int C, int most);
 
 /* Puts row `row` of `in` in its place among tiles. */
 void lmd_product_put_row(const lmd_product *product, float *tiles, int row, int C,
@@ -104,13 +122,16 @@ void lmd_product_put_tile(const lmd_product *product, float *tile, const float *
 struct lmd_kernel {
     lmd_team *team;                 /* borrowed */
     const lmd_vector_table *vector; /* borrowed, static */
-    const lmd_product *product;     /* borrowed, static */
-    const lmd_widener *widener;     /* borrowed, static */
+    const lmd_product *product;   /* borrowed: of linear and decoder; static or rounded */
+    const lmd_product *attention; /* borrowed, static: LMD_ROWS_WIDE */
+    lmd_product rounded;          /* attention's with LMD_ROWS_ROUNDED */
+    bool is_bf16;
+    const lmd_widener *widener; /* borrowed, static */
     int max_C;
     size_t scratch_floats; /* of each member of the team */
     float *scratch;        /* owned */
     float *rows;           /* owned: linear's, packed; lmd_kernel_rows_floats */
-    char arithmetic[160];
+    char arithmetic[280];
     char remark[200]; /* "" for none */
 };
 

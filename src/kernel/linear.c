@@ -95,7 +95,7 @@ static void linear_item(void *context, int item, int member)
         .M = rows,
         .n = columns,
         .C = run->W->C,
-        .chunk = lmd_product_chunk(run->W->C, LMD_LINEAR_CHUNK),
+        .chunk = lmd_product_chunk(product, run->W->C, LMD_LINEAR_CHUNK),
         .shape_M = lmd_product_shape_rows(product, rows, LMD_LIBRARY_ROWS),
         .shape_n = smaller_of(run->columns, round_up(columns, LMD_PANEL_COLUMNS)),
         .scratch = lmd_kernel_scratch(run->kernel, member)};
@@ -132,6 +132,7 @@ void lmd_kernel_linear(lmd_kernel *kernel, float *out, const float *in, size_t i
                        const lmd_matrix *W, const float *bias, int T)
 {
     assert(W->C <= kernel->max_C && in_stride >= (size_t)W->C);
+    assert(!kernel->is_bf16 || W->type == LMD_BF16);
     const lmd_product *product = kernel->product;
     linear_run run = {.kernel = kernel,
                       .out = out,

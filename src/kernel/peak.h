@@ -2,10 +2,12 @@
 #ifndef PEAK_H
 #define PEAK_H
 
-#include <stddef.h> /* size_t */
+#include <stdbool.h> /* bool */
+#include <stddef.h>  /* size_t */
 
-/* Does `rounds` rounds on the calling thread; returns how many operations (a multiply-add
- * is two) they were. *sink keeps the compiler from leaving the loop out. */
-double lmd_peak_rounds(size_t rounds, float *sink);
+/* Of pairs of bf16, where the processor has them, or of floats. Does `rounds` rounds on
+ * the calling thread; returns how many operations (a multiply-add is two) they were.
+ * *sink keeps the compiler from leaving the loop out. */
+double lmd_peak_rounds(bool is_bf16, size_t rounds, float *sink);
 
 #endif

@@ -6,8 +6,10 @@
  * 512 rows 60-65 %). Some of its kernels round a row at a block's edge otherwise than one
  * inside (Haswell's), others don't (SkylakeX's); hence the self-test (product_fair.c).
  */
+#include <assert.h>
 #include <string.h>
 #include <cblas.h>
+#include <lmdepth/base/half.h>
 #include "kernel_inside.h"
 
 enum { PANEL = LMD_PANEL_COLUMNS };
@@ -24,19 +26,52 @@ int lmd_product_shape_rows(const lmd_product *product, int M, int most)
     return product->is_fixed ? most : up(M, product->tile_rows);
 }
 
-int lmd_product_chunk(int C, int most)
+int lmd_product_chunk(const lmd_product *product, int C, int most)
 {
-    const int parts = (C + most - 1) / most;
+    const int limit = product->rows == LMD_ROWS_PAIRS ? 2 * most : most;
+    const int parts = (C + limit - 1) / limit;
     return up((C + parts - 1) / parts, 8);
+}
+
+enum {
+    PART = 128,         /* channels that are rounded at a time; even */
+    MOST_TILE_ROWS = 16 /* of products that want rounded rows */
+};
+
+/* n <= PART channels of a row as floats that are rounded, or that hold a pair each, which
+ * are moved and never computed with. Returns how many floats. */
+static size_t round_part(float *out, const float *in, size_t n, lmd_row_kind kind)
+{
+    uint16_t halves[PART];
+    lmd_half_narrow_bf16(halves, in, n);
+    if (kind == LMD_ROWS_ROUNDED) {
+        lmd_half_widen_bf16(out, halves, n);
+        return n;
+    }
+    if (n % 2 != 0) {
+        halves[n++] = 0;
+    }
+    memcpy(out, halves, n * sizeof *halves);
+    return n / 2;
 }
 
 void lmd_product_put_row(const lmd_product *product, float *tiles, int row, int C,
                          const float *in)
 {
-    const size_t unit = (size_t)product->tile_rows, i = (size_t)row;
-    float *out = tiles + i / unit * unit * (size_t)C + i % unit;
-    for (size_t c = 0; c < (size_t)C; c++) {
-        out[c * unit] = in[c];
+    const size_t unit = (size_t)product->tile_rows, i = (size_t)row, width = (size_t)C;
+    float *out = tiles + i / unit * unit * width + i % unit;
+    float part[PART];
+    for (size_t first = 0; first < width; first += PART) {
+        const size_t left = width - first;
+        const float *from = in + first;
+        size_t n = left < PART ? left : PART;
+        if (product->rows != LMD_ROWS_WIDE) {
+            n = round_part(part, from, n, product->rows);
+            from = part;
+        }
+        for (size_t c = 0; c < n; c++, out += unit) {
+            memcpy(out, from + c, sizeof *out);
+        }
     }
 }
 
@@ -62,12 +97,12 @@ static inline void put_four(float *out, size_t unit, const float *in, size_t str
     }
 }
 
-void lmd_product_put_tile(const lmd_product *product, float *tile, const float *in,
-                          size_t stride, int n, int C)
+/* n of the `unit` rows of a tile, `width` floats of each; the other rows are 0. */
+static void put_floats(float *tile, size_t unit, const float *in, size_t stride, size_t n,
+                       size_t width)
 {
-    const size_t unit = (size_t)product->tile_rows, width = (size_t)C;
     size_t done = 0; // channels
-    if ((size_t)n == unit && unit >= 4) {
+    if (n == unit && unit >= 4) {
         for (size_t i = 0; i < unit; i += 4) { // the last four may overlap others
             const size_t row = i + 4 <= unit ? i : unit - 4;
             for (done = 0; done + 4 <= width; done += 4) {
@@ -75,16 +110,38 @@ void lmd_product_put_tile(const lmd_product *product, float *tile, const float *
                          stride);
             }
         }
-    } else if ((size_t)n == unit && unit == 1) {
+    } else if (n == unit && unit == 1) {
         memcpy(tile, in, width * sizeof *tile);
         done = width;
     } else {
         memset(tile, 0, unit * width * sizeof *tile);
     }
-    for (size_t i = 0; i < (size_t)n; i++) {
+    for (size_t i = 0; i < n; i++) {
         for (size_t c = done; c < width; c++) {
-            tile[c * unit + i] = in[i * stride + c];
+            memcpy(tile + c * unit + i, in + i * stride + c, sizeof *tile);
         }
+    }
+}
+
+void lmd_product_put_tile(const lmd_product *product, float *tile, const float *in,
+                          size_t stride, int n, int C)
+{
+    const size_t unit = (size_t)product->tile_rows, rows = (size_t)n, width = (size_t)C;
+    if (product->rows == LMD_ROWS_WIDE) {
+        put_floats(tile, unit, in, stride, rows, width);
+        return;
+    }
+    assert(unit <= MOST_TILE_ROWS);
+    float parts[MOST_TILE_ROWS * PART];
+    for (size_t first = 0; first < width; first += PART) {
+        const size_t left = width - first, size = left < PART ? left : PART;
+        size_t floats = product->rows == LMD_ROWS_PAIRS ? (size + 1) / 2 : size;
+        for (size_t i = 0; i < rows; i++) {
+            floats = round_part(parts + i * PART, in + i * stride + first, size,
+                                product->rows);
+        }
+        put_floats(tile, unit, parts, PART, rows, floats);
+        tile += unit * floats;
     }
 }
 

@@ -44,7 +44,7 @@ static void set_W(const fair_case *it, int row, uint64_t seed)
 {
     lmd_matrix W;
     fill_numbers(it->row, (size_t)it->block.C, seed);
-    lmd_matrix_bind(&W, it->block.shape_n, it->block.C, LMD_F32, it->W);
+    lmd_matrix_bind(&W, it->block.shape_n, it->block.C, it->block.type, it->W);
     lmd_matrix_put_row(&W, row, it->row);
 }
 
@@ -95,6 +95,7 @@ bool lmd_product_is_fair(const lmd_product *product, const lmd_vector_table *vec
         {256, 512, 576, LMD_LIBRARY_ROWS, LMD_LIBRARY_COLUMNS, LMD_LINEAR_CHUNK},
         {256, 288, 576, LMD_LIBRARY_ROWS, 288, LMD_LINEAR_CHUNK},
         {13, 17, 64, LMD_LIBRARY_ROWS, 32, LMD_LINEAR_CHUNK}};
+    const lmd_matrix_type type = product->rows == LMD_ROWS_PAIRS ? LMD_BF16 : LMD_F32;
     const size_t C = (size_t)max_C;
     fair_case it = {.product = product, .vector = vector};
     it.in = lmd_memory_new_aligned(LMD_PRODUCT_ROWS * C, sizeof(float));
@@ -106,17 +107,19 @@ bool lmd_product_is_fair(const lmd_product *product, const lmd_vector_table *vec
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0] && is_fair; i++) {
         const int *shape = shapes[i];
         const int width = shape[2] == 0 ? max_C : shape[2];
-        it.block = (lmd_product_block){.out = out,
-                                       .out_stride = (size_t)shape[1],
-                                       .in = it.in,
-                                       .W = it.W,
-                                       .M = shape[0],
-                                       .n = shape[1],
-                                       .C = width,
-                                       .chunk = lmd_product_chunk(width, shape[5]),
-                                       .shape_M = shape[3],
-                                       .shape_n = shape[4],
-                                       .scratch = scratch};
+        it.block =
+            (lmd_product_block){.out = out,
+                                .out_stride = (size_t)shape[1],
+                                .in = it.in,
+                                .W = it.W,
+                                .type = type,
+                                .M = shape[0],
+                                .n = shape[1],
+                                .C = width,
+                                .chunk = lmd_product_chunk(product, width, shape[5]),
+                                .shape_M = shape[3],
+                                .shape_n = shape[4],
+                                .scratch = scratch};
         is_fair = width > max_C || is_shape_fair(&it);
     }
     lmd_memory_free(out);

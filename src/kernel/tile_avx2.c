@@ -8,7 +8,7 @@
 #include <immintrin.h>
 #include "tile_x86_64.h"
 
-enum { TILE_ROWS = 6 };
+enum { TILE_ROWS = 6, TILE_CHANNELS = 1 };
 #include "tile_loops.h"
 
 static inline __attribute__((always_inline)) void

@@ -6,3 +6,13 @@ const lmd_product *const *lmd_product_tiles(void)
     static const lmd_product *const tiles[] = {NULL};
     return tiles;
 }
+
+const lmd_product *const *lmd_product_pair_tiles(void)
+{
+    return lmd_product_tiles();
+}
+
+bool lmd_product_has_fast_pairs(void)
+{
+    return false;
+}

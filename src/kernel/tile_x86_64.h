@@ -5,6 +5,7 @@
 #include "kernel_inside.h"
 
 extern const lmd_product lmd_product_avx512;
+extern const lmd_product lmd_product_avx512_bf16;
 extern const lmd_product lmd_product_avx2;
 
 #endif

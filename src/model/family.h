@@ -61,6 +61,7 @@ struct lmd_model {
     char *description;      /* owned */
     char *config_path;      /* owned; NULL when the config is in the weights file */
     size_t n_bytes;         /* of packed weights */
+    bool is_bf16;           /* all matrices are packed so */
     lmd_matrix unembedding; /* (V, d), rows in the order of lmd_model_load */
     lmd_matrix embedding;   /* (V, d), rows by id; not bound when tied */
     int32_t *places;        /* (V) owned: row of each id; NULL when that is the id */

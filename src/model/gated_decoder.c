@@ -410,7 +410,7 @@ void lmd_model_forward_gated(const lmd_model *model, lmd_kernel *kernel,
     const lmd_gated_decoder *const self = (const lmd_gated_decoder *)model;
     const lmd_config *const config = &model->config;
     const int T = batch->T, d = config->d, F = config->F;
-    lmd_arena arena = {work, 0};
+    lmd_arena arena = {.memory = work};
     forward_scratch s;
     take_scratch(&s, &arena, config, T);
     const int longest = lmd_model_number_positions(model, s.place, batch);

@@ -168,7 +168,7 @@ static void forward(const lmd_model *model, lmd_kernel *kernel, const lmd_batch 
     const lmd_config *const config = &model->config;
     const int T = batch->T, d = config->d;
     lmd_stacked_pass pass = {.kernel = kernel, .config = config, .batch = batch};
-    lmd_arena arena = {work, 0};
+    lmd_arena arena = {.memory = work};
     lmd_model_take_stacked(&pass, &arena, config, T);
 
     embed(self, batch, states);

@@ -228,7 +228,7 @@ static void forward(const lmd_model *model, lmd_kernel *kernel, const lmd_batch 
     const lmd_config *const config = &model->config;
     const int T = batch->T, d = config->d;
     const float scale = (float)(1 / sqrt(config->D));
-    lmd_arena arena = {work, 0};
+    lmd_arena arena = {.memory = work};
     gptneox_scratch scratch;
     lmd_stacked_pass pass = {.kernel = kernel, .config = config, .batch = batch};
     take_scratch(&scratch, &pass, &arena, config, T);

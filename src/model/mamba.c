@@ -359,7 +359,7 @@ static void forward(const lmd_model *model, lmd_kernel *kernel, const lmd_batch 
     const lmd_config *const config = &model->config;
     const int T = batch->T, d = config->d;
     const size_t state = (size_t)T * (size_t)d;
-    lmd_arena arena = {work, 0};
+    lmd_arena arena = {.memory = work};
     mamba_scratch s;
     take_scratch(&s, &arena, config, T);
     lmd_model_embed(model, batch, states);

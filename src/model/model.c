@@ -216,7 +216,7 @@ static size_t bind(lmd_model *model, void *memory)
 {
     const int V = model->config.V, d = model->config.d;
     const lmd_tensor *const head = head_of(model);
-    lmd_arena arena = {memory, 0};
+    lmd_arena arena = {.memory = memory, .is_bf16 = model->is_bf16};
     lmd_model_take_matrix(&arena, &model->unembedding, V, d,
                           lmd_model_packed_type(&head, 1));
     if (!model->config.is_tied) {
@@ -272,6 +272,12 @@ lmd_status lmd_model_open(lmd_model **out, const char *path)
         *out = NULL;
     }
     return status;
+}
+
+void lmd_model_use_bf16(lmd_model *model)
+{
+    model->is_bf16 = true;
+    model->n_bytes = bind(model, NULL);
 }
 
 void lmd_model_close(lmd_model *model)

@@ -96,7 +96,8 @@ void lmd_model_clear_found(lmd_found *found);
 /* ---- loading, some MB at a time, in large sequential requests ---- */
 
 /* How a matrix made of these n tensors one below the other is packed: F16 and BF16 as
- * stored when all agree; else F32 (quantised ones are widened once). */
+ * stored when all agree; else F32 (quantised ones are widened once). An arena of bf16
+ * overrules it. */
 lmd_matrix_type lmd_model_packed_type(const lmd_tensor *const *tensors, int n);
 
 /* Where a tensor's rows go: row r becomes row first + places[r] of the matrix. Of a

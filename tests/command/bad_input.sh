@@ -97,8 +97,6 @@ says "tokenizer"
 mkdir -p "$SCRATCH/empty"
 refuses 3 --set model.path="$SCRATCH/empty"
 says "empty"
-refuses 2 --set model.precision=bf16
-says "not yet" "precision"
 refuses 2 --set model.tokenizer="$SCRATCH/no-tokenizer.json"
 says "no-tokenizer.json"
 printf 'GGUF\003\000\000\000' >"$SCRATCH/short.gguf"

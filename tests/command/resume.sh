@@ -82,6 +82,8 @@ same 75 "$got"
 before=$(cd "$work" && cat state.* base.* 2>/dev/null | sha256sum)
 expect 2 "$LMDEPTH" run $job --set run.seed=7
 says "unfinished work of another job" "seed 0" "seed 7" "--fresh"
+expect 2 "$LMDEPTH" run $job --set model.precision=bf16
+says "unfinished work of another job" "arithmetic f32" "arithmetic bf16"
 cp -p "$SCRATCH/text.txt" "$SCRATCH/text.kept"
 printf '\nOne more paragraph.\n' >>"$SCRATCH/text.txt"
 expect 2 "$LMDEPTH" run $job

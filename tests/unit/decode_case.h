@@ -57,6 +57,7 @@ static inline decode_case make_case(int V, int d, int S, int L, float step)
 {
     const size_t cells = (size_t)L * (size_t)S, ids = (size_t)V;
     decode_case c = {.V = V, .d = d, .S = S, .L = L, .n_bands = 7};
+    c.type = case_type(LMD_F32);
     c.states = case_numbers(cells * (size_t)d, 1, 1.5f);
     c.W = case_numbers(ids * (size_t)d, 2, 1.5f);
     for (size_t i = 0; step > 0.0f && i < cells * (size_t)d; i++) {

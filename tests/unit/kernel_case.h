@@ -9,6 +9,7 @@
 #include <cmocka.h>
 #include <math.h>
 #include <string.h>
+#include <lmdepth/base/half.h>
 #include <lmdepth/base/memory.h>
 #include <lmdepth/base/team.h>
 #include <lmdepth/kernel.h>
@@ -48,12 +49,53 @@ static inline const lmd_product *case_product(int i)
 /* The one that case_kernel takes; NULL for lmd_kernel_new's choice. */
 static const lmd_product *case_forced;
 
+/* The kernels of case_kernel are for bf16, and so are the matrices. */
+static bool case_is_bf16;
+
+/* The products of bf16, then all products on rounded rows. */
+static inline const lmd_product *case_product_bf16(int i)
+{
+    const lmd_product *const *pairs = lmd_product_pair_tiles();
+    int n = 0;
+    while (pairs[n] != NULL) {
+        n++;
+    }
+    return i < n ? pairs[i] : case_product(i - n);
+}
+
+/* What an operand of a product is. */
+static inline float case_operand(float x)
+{
+    return case_is_bf16 ? lmd_half_from_bf16(lmd_half_to_bf16(x)) : x;
+}
+
+/* A type of weights that case_kernel takes. */
+static inline lmd_matrix_type case_type(lmd_matrix_type type)
+{
+    return case_is_bf16 ? LMD_BF16 : type;
+}
+
+static inline void case_force(lmd_kernel *kernel, const lmd_product *product)
+{
+    kernel->product = product;
+    if (!case_is_bf16) {
+        kernel->attention = product;
+    } else if (product->rows != LMD_ROWS_PAIRS) {
+        kernel->attention = product;
+        kernel->rounded = *product;
+        kernel->rounded.rows = LMD_ROWS_ROUNDED;
+        kernel->product = &kernel->rounded;
+    }
+}
+
 /* A kernel with its own team. */
 static inline lmd_kernel *case_kernel(int threads, int max_C)
 {
-    lmd_kernel *kernel = lmd_kernel_new(lmd_team_new(threads), max_C);
+    lmd_team *team = lmd_team_new(threads);
+    lmd_kernel *kernel =
+        case_is_bf16 ? lmd_kernel_new_bf16(team, max_C) : lmd_kernel_new(team, max_C);
     if (case_forced != NULL && lmd_product_is_fair(case_forced, kernel->vector, max_C)) {
-        kernel->product = case_forced;
+        case_force(kernel, case_forced);
     }
     return kernel;
 }
@@ -66,6 +108,17 @@ static inline lmd_kernel *case_kernel(int threads, int max_C)
             (failures) +=                                                                \
                 cmocka_run_group_tests_name(case_forced->name, tests, NULL, NULL);       \
         }                                                                                \
+    } while (0)
+
+#define CASE_RUN_WITH_EACH_PRODUCT_OF_BF16(tests, failures)                              \
+    do {                                                                                 \
+        case_is_bf16 = true;                                                             \
+        for (int i_ = 0; (case_forced = case_product_bf16(i_)) != NULL; i_++) {          \
+            print_message("bf16, product %s\n", case_forced->name);                      \
+            (failures) +=                                                                \
+                cmocka_run_group_tests_name(case_forced->name, tests, NULL, NULL);       \
+        }                                                                                \
+        case_is_bf16 = false;                                                            \
     } while (0)
 
 static inline void case_free(lmd_kernel *kernel)

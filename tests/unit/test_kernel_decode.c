@@ -46,7 +46,7 @@ static void naive_logits(const decode_case *c, int state, int s, float *out)
     for (size_t id = 0; id < (size_t)c->V; id++) {
         double sum = 0.0;
         for (size_t i = 0; i < d; i++) {
-            sum += (double)x[i] * (double)c->W[id * d + i];
+            sum += (double)case_operand(x[i]) * (double)case_operand(c->W[id * d + i]);
         }
         out[id] = (float)sum;
     }
@@ -109,7 +109,7 @@ static void decode_equals_the_naive_twin(void **state)
         const int *n = sizes[i];
         lmd_kernel *kernel = case_kernel(1 + (int)i % 3, n[1]);
         decode_case c = make_case(n[0], n[1], n[2], n[3], 0.5f);
-        set_type(&c, (lmd_matrix_type)(i % 3));
+        set_type(&c, case_type((lmd_matrix_type)(i % 3)));
         run_case(kernel, &c, everything);
         check_case(&c);
         free_case(&c);
@@ -363,7 +363,18 @@ int main(void)
         cmocka_unit_test(wants_change_nothing_else),
         cmocka_unit_test(bits_know_neither_team_nor_place),
     };
+    // Without the comparison with weights of other types.
+    const struct CMUnitTest tests_bf16[] = {
+        cmocka_unit_test(decode_equals_the_naive_twin),
+        cmocka_unit_test(decode_is_accurate_on_ordinary_numbers),
+        cmocka_unit_test(extreme_logits_are_right),
+        cmocka_unit_test(equal_rows_tie_to_the_lowest_id),
+        cmocka_unit_test(rows_that_are_not_finite_touch_no_other),
+        cmocka_unit_test(wants_change_nothing_else),
+        cmocka_unit_test(bits_know_neither_team_nor_place),
+    };
     int failures = 0;
     CASE_RUN_WITH_EACH_PRODUCT(tests, failures);
+    CASE_RUN_WITH_EACH_PRODUCT_OF_BF16(tests_bf16, failures);
     return failures;
 }
