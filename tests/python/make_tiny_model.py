@@ -153,8 +153,9 @@ def main():
     (folder / "config.json").write_text(json.dumps(config(options.vocabulary), indent=1))
     (folder / "tokenizer.json").write_text(json.dumps(tokenizer()))
     # The length is what transformers writes for "no limit": no 64-bit integer.
-    config = {"bos_token": "<bos>", "model_max_length": 1000000000000000019884624838656}
-    (folder / "tokenizer_config.json").write_text(json.dumps(config))
+    longest = 1000000000000000019884624838656
+    named = {"bos_token": "<bos>", "model_max_length": longest}
+    (folder / "tokenizer_config.json").write_text(json.dumps(named))
 
 
 if __name__ == "__main__":
