@@ -66,6 +66,10 @@ const lmd_tensor *lmd_weights_at(const lmd_weights *weights, int index);
 /* By exact name; NULL when there is none. */
 const lmd_tensor *lmd_weights_find(const lmd_weights *weights, const char *name);
 
+/* LMD_OK when the values of a tensor can be read as float; integers and F64 are refused
+ * (LMD_INPUT) with file, tensor and type. */
+lmd_status lmd_weights_check_type(const lmd_weights *weights, const lmd_tensor *tensor);
+
 /* Rows [first, first + n) of a tensor seen as (n_rows, row_length), widened to float,
  * into out[n * row_length] of the caller. Dequantisation gives the bits of the reference
  * formulas (GGUF: value = d * q + m and so on in fp32). What is not finite is refused

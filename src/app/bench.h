@@ -25,12 +25,11 @@ const lmd_bench_shape *lmd_bench_shapes(int *n);
 
 /* ---- bench_timing.c: work against the peak of the same moments ---- */
 
-/* What products are done in, and so which peak they are held against. A precision whose
- * kernel comes later is a row of lmd_bench_precisions. */
+/* What products are done in: which kernel, and so which peak they are held against. */
 typedef struct lmd_bench_precision {
     const char *name;
-    double (*measure_peak)(lmd_kernel *kernel, double milliseconds); /* GFLOP/s of all
-                                                                        threads */
+    lmd_kernel *(*new_kernel)(lmd_team *team, int max_C);
+    bool takes_bf16_only; /* no weights of another type */
 } lmd_bench_precision;
 
 const lmd_bench_precision *lmd_bench_precisions(int *n);
@@ -43,7 +42,6 @@ typedef struct lmd_bench_timing {
 
 typedef struct lmd_bench_task {
     lmd_kernel *kernel;
-    const lmd_bench_precision *precision;
     void (*work)(void *context);
     void *context;
     double flops; /* of one call */
@@ -53,6 +51,10 @@ enum { LMD_BENCH_REPEATS = 1000 }; /* at most */
 
 /* Once unwatched, then `repeats` times with the peak measured before and after each. */
 lmd_bench_timing lmd_bench_time(const lmd_bench_task *task, int repeats);
+
+/* The peak to hold a time against, of the one measured beside it and the greatest seen.
+ */
+double lmd_bench_settle_peak(double peak, double greatest);
 
 /* Median and, sorted in place, least and greatest of n >= 1 values. */
 double lmd_bench_median(double *values, int n);
@@ -106,6 +108,7 @@ lmd_status lmd_bench_forward(const lmd_bench_plan *plan, lmd_bench_row rows[2], 
 typedef struct lmd_bench_job {
     int ranks, threads, repeats;
     int64_t packs, tokens;
+    double gflops;                                   /* of all ranks */
     double tokens_per_s;                             /* median of the repetitions */
     double of_peak, least_of_peak, greatest_of_peak; /* median, minimum, maximum */
     double peak;                                     /* GFLOP/s a thread */

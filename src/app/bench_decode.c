@@ -114,7 +114,6 @@ static lmd_bench_timing time_sweep(bench_sweep *sweep, const lmd_bench_plan *pla
     sweep->decoder = lmd_decoder_new(
         kernel, &head, sweep->L, LMD_DECODE_ENTROPY | LMD_DECODE_KL | LMD_DECODE_MASS);
     const lmd_bench_task task = {.kernel = kernel,
-                                 .precision = plan->precision,
                                  .work = run_sweep,
                                  .context = sweep,
                                  .flops =
@@ -134,7 +133,7 @@ lmd_bench_row lmd_bench_decode(const lmd_bench_plan *plan)
     fill_matrix(&sweep, plan->stored);
     fill_tokens(&sweep);
     lmd_team *team = lmd_team_new(plan->threads);
-    lmd_kernel *kernel = lmd_kernel_new(team, shape->d);
+    lmd_kernel *kernel = plan->precision->new_kernel(team, shape->d);
     const lmd_bench_timing timing = time_sweep(&sweep, plan, kernel);
     const double rows = (double)sweep.S * sweep.L;
     lmd_bench_row row = {.shape = shape,

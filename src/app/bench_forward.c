@@ -38,7 +38,6 @@ static lmd_bench_row time_windows(bench_pass *pass, const lmd_bench_plan *plan,
     pass->states = lmd_memory_new_aligned(
         (size_t)(shape->N + 1) * (size_t)T * (size_t)shape->d, sizeof *pass->states);
     const lmd_bench_task task = {.kernel = pass->kernel,
-                                 .precision = plan->precision,
                                  .work = run_pass,
                                  .context = pass,
                                  .flops = lmd_model_flops(pass->model, starts, windows)};
@@ -65,6 +64,9 @@ static lmd_status load_model(const lmd_bench_plan *plan, lmd_model **model, void
     LMD_TRY(lmd_bench_make_model(plan->shape, plan->stored, &folder));
     lmd_status status = lmd_model_open(model, folder);
     if (status == LMD_OK) {
+        if (plan->precision->takes_bf16_only) {
+            lmd_model_use_bf16(*model);
+        }
         *memory = lmd_memory_new_aligned(lmd_model_bytes(*model), 1);
         status = lmd_model_load(*model, NULL, *memory);
     }
@@ -81,7 +83,8 @@ lmd_status lmd_bench_forward(const lmd_bench_plan *plan, lmd_bench_row rows[2], 
     const lmd_status status = load_model(plan, &pass.model, &memory);
     if (status == LMD_OK) {
         lmd_team *team = lmd_team_new(plan->threads);
-        pass.kernel = lmd_kernel_new(team, lmd_model_get_shape(pass.model)->max_C);
+        pass.kernel =
+            plan->precision->new_kernel(team, lmd_model_get_shape(pass.model)->max_C);
         rows[(*n)++] = time_windows(&pass, plan, 1, plan->is_quick ? 64 : WINDOW);
         if (!plan->is_quick) {
             rows[(*n)++] = time_windows(&pass, plan, PACK_WINDOWS, WINDOW);

@@ -31,7 +31,7 @@ static void keep_times(const lmd_computed *computed, lmd_bench_job *job)
     job->load = computed->load_seconds;
     job->other = job->seconds - job->forward - job->lens - job->metric - job->wait;
     job->peak = computed->peak / (job->ranks * job->threads);
-    job->of_peak = computed->flops / computed->seconds * 1e-9 / computed->peak;
+    job->gflops = computed->flops / computed->seconds * 1e-9;
     job->tokens_per_s = (double)computed->tokens / computed->seconds;
 }
 
@@ -73,6 +73,35 @@ static int compare_speeds(const void *left, const void *right)
     return (a->tokens_per_s > b->tokens_per_s) - (a->tokens_per_s < b->tokens_per_s);
 }
 
+/* Collective. The greatest peak of a thread that can be found now or was found before. */
+static double find_greatest_peak(const bench_run *run, const lmd_bench_job *jobs, int n)
+{
+    enum { TIMES = 5, MILLISECONDS = 100 };
+    const int threads = jobs[0].ranks * jobs[0].threads;
+    double greatest = 0;
+    for (int i = 0; i < n; i++) {
+        greatest = jobs[i].peak > greatest ? jobs[i].peak : greatest;
+    }
+    for (int i = 0; i < TIMES; i++) {
+        lmd_parallel_barrier(run->session);
+        const double mine = lmd_kernel_measure_peak(run->kernel, MILLISECONDS);
+        const double peak = lmd_parallel_sum_real(run->session, mine) / threads;
+        greatest = peak > greatest ? peak : greatest;
+    }
+    return greatest;
+}
+
+/* Collective. */
+static void find_shares(const bench_run *run, lmd_bench_job *jobs, int n)
+{
+    const double greatest = find_greatest_peak(run, jobs, n);
+    for (int i = 0; i < n; i++) {
+        lmd_bench_job *job = &jobs[i];
+        job->peak = lmd_bench_settle_peak(job->peak, greatest);
+        job->of_peak = job->gflops / (job->peak * job->ranks * job->threads);
+    }
+}
+
 /* The repetition of median speed (of an even number: the slower one of the middle), with
  * the shares of the peak of all. */
 static void take_median(lmd_bench_job *jobs, int n, lmd_bench_job *job)
@@ -98,11 +127,11 @@ static lmd_status compute_all(const bench_run *run, int repeats, lmd_bench_job *
         jobs[i] = *job;
         status = compute_once(run, &jobs[i]);
         if (status == LMD_OK && repeats > 1) {
-            lmd_log_say("%d of %d: %.1f tokens/s, %.1f %% of the peak", i + 1, repeats,
-                        jobs[i].tokens_per_s, 100 * jobs[i].of_peak);
+            lmd_log_say("%d of %d: %.1f tokens/s", i + 1, repeats, jobs[i].tokens_per_s);
         }
     }
     if (status == LMD_OK) {
+        find_shares(run, jobs, repeats);
         take_median(jobs, repeats, job);
     }
     lmd_memory_free(jobs);
@@ -171,8 +200,7 @@ static lmd_status run_opened(lmd_session *session, const lmd_job_arguments *argu
     lmd_team *team = lmd_team_new(job->threads);
     bench_run run = {.session = session,
                      .inputs = inputs,
-                     .kernel =
-                         lmd_kernel_new(team, lmd_model_get_shape(inputs->model)->max_C),
+                     .kernel = lmd_inputs_new_kernel(inputs, team),
                      .work = lmd_text_string(&work)};
     lmd_compute_agree_arithmetic(session, run.kernel);
     snprintf(job->arithmetic, sizeof job->arithmetic, "%s",

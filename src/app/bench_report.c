@@ -135,7 +135,7 @@ static json_t *list_job(const lmd_bench_job *job)
         job->load, "prepare", job->prepare);
 }
 
-/* A precision that has no kernel yet has no peak. */
+/* That of bf16 is fp32's where its products are done in fp32. */
 static json_t *list_peaks(const lmd_bench_report *report)
 {
     int n;

@@ -7,7 +7,8 @@
 #include "bench.h"
 
 static const lmd_bench_precision precisions[] = {
-    {"f32", lmd_kernel_measure_peak},
+    {"f32", lmd_kernel_new, false},
+    {"bf16", lmd_kernel_new_bf16, true},
 };
 
 const lmd_bench_precision *lmd_bench_precisions(int *n)
@@ -37,29 +38,49 @@ static double cpu_clock(void)
     return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
+double lmd_bench_settle_peak(double peak, double greatest)
+{
+    return peak < 0.9 * greatest ? greatest : peak;
+}
+
+/* times[i] and peaks[i], peaks[i + 1] around it to the share of the peak. */
+static void find_shares(const lmd_bench_task *task, const double *times,
+                        const double *peaks, int repeats, double *shares)
+{
+    double greatest = 0;
+    for (int i = 0; i <= repeats; i++) {
+        greatest = peaks[i] > greatest ? peaks[i] : greatest;
+    }
+    for (int i = 0; i < repeats; i++) {
+        const double peak = (lmd_bench_settle_peak(peaks[i], greatest) +
+                             lmd_bench_settle_peak(peaks[i + 1], greatest)) /
+                            2;
+        shares[i] = task->flops / times[i] / (peak * 1e9);
+    }
+}
+
 lmd_bench_timing lmd_bench_time(const lmd_bench_task *task, int repeats)
 {
     enum { PEAK_MILLISECONDS = 50 };
-    double seconds[LMD_BENCH_REPEATS] = {0};
+    double times[LMD_BENCH_REPEATS] = {0};
     double shares[LMD_BENCH_REPEATS] = {0};
     double on_cpu[LMD_BENCH_REPEATS] = {0};
+    double peaks[LMD_BENCH_REPEATS + 1];
     const lmd_team *team = lmd_kernel_team(task->kernel);
     task->work(task->context);
-    double before = task->precision->measure_peak(task->kernel, PEAK_MILLISECONDS);
+    peaks[0] = lmd_kernel_measure_peak(task->kernel, PEAK_MILLISECONDS);
     for (int i = 0; i < repeats; i++) {
         const double cpu_start = cpu_clock();
         const double start = lmd_team_clock();
         task->work(task->context);
-        seconds[i] = lmd_team_clock() - start;
-        on_cpu[i] = (cpu_clock() - cpu_start) / (seconds[i] * lmd_team_size(team));
-        const double after =
-            task->precision->measure_peak(task->kernel, PEAK_MILLISECONDS);
-        shares[i] = task->flops / seconds[i] / ((before + after) / 2 * 1e9);
-        before = after;
+        times[i] = lmd_team_clock() - start;
+        on_cpu[i] = (cpu_clock() - cpu_start) / (times[i] * lmd_team_size(team));
+        peaks[i + 1] = lmd_kernel_measure_peak(task->kernel, PEAK_MILLISECONDS);
     }
+    find_shares(task, times, peaks, repeats, shares);
     const double of_peak = lmd_bench_median(shares, repeats);
     return (lmd_bench_timing){
-        .seconds = lmd_bench_median(seconds, repeats),
+        .seconds = lmd_bench_median(times, repeats),
         .of_peak = of_peak,
         .least_of_peak = shares[0],
         .greatest_of_peak = shares[repeats - 1],

@@ -240,7 +240,9 @@ static lmd_status time_shape(bench_run *bench, const lmd_bench_shape *shape)
     const int repeats = bench->arguments->repeats;
     for (int p = 0; p < n_precisions; p++) {
         for (size_t t = 0; t < sizeof types / sizeof types[0]; t++) {
-            for (int i = 0; i < bench->n_threads; i++) {
+            const bool is_possible =
+                !precisions[p].takes_bf16_only || types[t] == LMD_BF16;
+            for (int i = 0; i < bench->n_threads && is_possible; i++) {
                 const lmd_bench_plan plan = {.shape = shape,
                                              .precision = &precisions[p],
                                              .stored = types[t],
@@ -276,17 +278,19 @@ static void measure_machine(lmd_bench_report *report, char *arithmetic, size_t s
     int n;
     const lmd_bench_precision *precisions = lmd_bench_precisions(&n);
     lmd_team *team = lmd_team_new(1);
-    lmd_kernel *kernel = lmd_kernel_new(team, 64);
     for (int p = 0; p < n; p++) {
         double peaks[TIMES];
+        lmd_kernel *kernel = precisions[p].new_kernel(team, 64);
         for (int i = 0; i < TIMES; i++) {
-            peaks[i] = precisions[p].measure_peak(kernel, MILLISECONDS);
+            peaks[i] = lmd_kernel_measure_peak(kernel, MILLISECONDS);
         }
         report->peaks[p] = lmd_bench_median(peaks, TIMES);
+        if (p == 0) {
+            snprintf(arithmetic, size, "%s", lmd_kernel_arithmetic(kernel));
+        }
+        lmd_kernel_free(kernel);
     }
-    snprintf(arithmetic, size, "%s", lmd_kernel_arithmetic(kernel));
     report->arithmetic = arithmetic;
-    lmd_kernel_free(kernel);
     lmd_team_free(team);
 }
 

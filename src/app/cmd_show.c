@@ -248,20 +248,24 @@ static lmd_status show_work(const lmd_show_arguments *arguments)
     return status;
 }
 
-/* A GGUF file may hold a vocabulary alone. */
-static lmd_status show_model_or_vocabulary(const lmd_show_arguments *arguments)
+/* A GGUF file without tensors. */
+static bool is_vocabulary(const char *path)
 {
-    const lmd_status status = show_model(arguments);
-    if (status != LMD_INPUT || !lmd_file_ends_with(arguments->path, ".gguf")) {
-        return status;
+    lmd_weights *weights = NULL;
+    if (!lmd_file_ends_with(path, ".gguf") ||
+        lmd_weights_open(&weights, path) != LMD_OK) {
+        return false; // to be told by those who open it as a model
     }
-    char *why = lmd_memory_copy_text(lmd_status_message());
-    lmd_status second = show_tokenizer(arguments);
-    if (second != LMD_OK) {
-        second = lmd_status_set(status, "%s", why);
-    }
-    lmd_memory_free(why);
-    return second;
+    const bool is_empty = lmd_weights_count(weights) == 0;
+    lmd_weights_close(weights);
+    return is_empty;
+}
+
+static bool is_tokenizer(const char *path)
+{
+    return (lmd_file_ends_with(path, ".json") &&
+            !lmd_file_ends_with(path, ".index.json")) ||
+           lmd_file_ends_with(path, ".model") || is_vocabulary(path);
 }
 
 static lmd_status show_file(const lmd_show_arguments *arguments)
@@ -279,10 +283,7 @@ static lmd_status show_file(const lmd_show_arguments *arguments)
     if (lmd_file_ends_with(path, ".yaml") || lmd_file_ends_with(path, ".yml")) {
         return show_job(arguments);
     }
-    if (lmd_file_ends_with(path, ".json") && !lmd_file_ends_with(path, ".index.json")) {
-        return show_tokenizer(arguments);
-    }
-    return show_model_or_vocabulary(arguments);
+    return is_tokenizer(path) ? show_tokenizer(arguments) : show_model(arguments);
 }
 
 int lmd_command_show(int argc, char **argv)

@@ -149,6 +149,18 @@ static void add_real(lmd_settings *settings, const char *name, double value)
     setting->text = lmd_memory_copy_text(text);
 }
 
+/* Python writes 3.0 where 3 is meant. */
+static void add_number(lmd_settings *settings, const char *name, double value)
+{
+    const double largest = 9007199254740992.0; /* 2^53 */
+    if (value >= -largest && value <= largest && !(value < floor(value)) &&
+        !(value > floor(value))) {
+        add_integer(settings, name, (int64_t)value);
+    } else {
+        add_real(settings, name, value);
+    }
+}
+
 static void add_words(lmd_settings *settings, const char *name, const char *bytes,
                       size_t n_bytes)
 {
@@ -204,7 +216,7 @@ static void add_json(lmd_settings *settings, const char *name, const json_t *val
         add_integer(settings, name, json_integer_value(value));
         break;
     case JSON_REAL:
-        add_real(settings, name, json_real_value(value));
+        add_number(settings, name, json_real_value(value));
         break;
     case JSON_STRING:
         add_words(settings, name, json_string_value(value), json_string_length(value));
@@ -244,6 +256,17 @@ static lmd_status add_members(lmd_settings *settings, json_t *object, const char
     return LMD_OK;
 }
 
+/* A number beyond 64 bits (a model_max_length of 10^30) is a real number. */
+static json_t *load_json(const lmd_text *text, json_error_t *error)
+{
+    const char *const bytes = lmd_text_string(text);
+    json_t *const root = json_loadb(bytes, text->size, JSON_REJECT_DUPLICATES, error);
+    return root || json_error_code(error) != json_error_numeric_overflow
+               ? root
+               : json_loadb(bytes, text->size,
+                            JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, error);
+}
+
 lmd_status lmd_model_read_json(lmd_settings *settings, const char *path)
 {
     settings->path = path;
@@ -254,8 +277,7 @@ lmd_status lmd_model_read_json(lmd_settings *settings, const char *path)
         return status;
     }
     json_error_t error;
-    json_t *const root =
-        json_loadb(lmd_text_string(&text), text.size, JSON_REJECT_DUPLICATES, &error);
+    json_t *const root = load_json(&text, &error);
     lmd_text_clear(&text);
     if (!root) {
         return lmd_status_set(LMD_INPUT, "%s:%d: %s", path, error.line, error.text);

@@ -281,14 +281,15 @@ static int wanted_shape(int64_t shape[3], const lmd_weights *weights,
     return 2;
 }
 
-static lmd_status check_shape(const lmd_weights *weights, const lmd_want *want,
-                              const lmd_tensor *tensor, const lmd_config *config)
+/* Shape and type. */
+static lmd_status check_form(const lmd_weights *weights, const lmd_want *want,
+                             const lmd_tensor *tensor, const lmd_config *config)
 {
     int64_t wanted[3];
     const int n_dims = wanted_shape(wanted, weights, want, config);
     if (tensor->n_dims == n_dims &&
         memcmp(tensor->shape, wanted, (size_t)n_dims * sizeof *wanted) == 0) {
-        return LMD_OK;
+        return lmd_weights_check_type(weights, tensor);
     }
     char is[64];
     char should[64];
@@ -299,19 +300,19 @@ static lmd_status check_shape(const lmd_weights *weights, const lmd_want *want,
                           lmd_weights_path(weights), tensor->name, is, should);
 }
 
-static lmd_status check_shapes(const lmd_weights *weights, const lmd_wants *wants,
-                               const lmd_config *config, const lmd_found *found)
+static lmd_status check_forms(const lmd_weights *weights, const lmd_wants *wants,
+                              const lmd_config *config, const lmd_found *found)
 {
     for (int i = 0; i < wants->n_outer; i++) {
         if (found->outer[i]) {
-            LMD_TRY(check_shape(weights, &wants->outer[i], found->outer[i], config));
+            LMD_TRY(check_form(weights, &wants->outer[i], found->outer[i], config));
         }
     }
     const size_t count = (size_t)config->N * (size_t)wants->n_block;
     for (size_t i = 0; i < count; i++) {
         if (found->blocks[i]) {
-            LMD_TRY(check_shape(weights, &wants->block[i % (size_t)wants->n_block],
-                                found->blocks[i], config));
+            LMD_TRY(check_form(weights, &wants->block[i % (size_t)wants->n_block],
+                               found->blocks[i], config));
         }
     }
     return LMD_OK;
@@ -435,7 +436,7 @@ lmd_status lmd_model_find_tensors(lmd_found *found, const lmd_weights *weights,
         found->parameters += values_of(tensor);
     }
     LMD_TRY(check_missing(weights, wants, config, found));
-    LMD_TRY(check_shapes(weights, wants, config, found));
+    LMD_TRY(check_forms(weights, wants, config, found));
     return check_unwanted(weights, wants, config);
 }
 

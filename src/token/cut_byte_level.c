@@ -51,6 +51,8 @@ static void add_prefix_spaces(lmd_pieces *pieces)
         if (pieces->text[span.begin] != ' ') {
             lmd_text_append(out, " ", 1);
         }
+        const size_t in_front = lmd_pieces_in_front(pieces, span);
+        pieces->next_front = in_front > 0 ? out->size + in_front : pieces->next_front;
         lmd_text_append(out, pieces->text + span.begin, span.end - span.begin);
         lmd_spans_append(&pieces->next, begin, out->size);
     }
@@ -63,7 +65,11 @@ static void write_bytes(lmd_pieces *pieces)
     for (size_t i = 0; i < pieces->spans.count; i++) {
         const lmd_span span = pieces->spans.at[i];
         const size_t begin = out->size;
-        lmd_byte_level_write(pieces->text + span.begin, span.end - span.begin, out);
+        const size_t in_front = lmd_pieces_in_front(pieces, span);
+        lmd_byte_level_write(pieces->text + span.begin, in_front, out);
+        pieces->next_front = in_front > 0 ? out->size : pieces->next_front;
+        lmd_byte_level_write(pieces->text + span.begin + in_front,
+                             span.end - span.begin - in_front, out);
         lmd_spans_append(&pieces->next, begin, out->size);
     }
     lmd_pieces_advance_text(pieces);

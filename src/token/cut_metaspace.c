@@ -92,15 +92,16 @@ static void close_metaspace(lmd_pretokenizer *self)
     lmd_memory_free(made);
 }
 
-static void write_piece(const metaspace *made, const char *text, size_t size,
-                        bool prepends, lmd_text *out)
+static bool has_mark(const metaspace *made, const char *text, size_t size)
 {
-    const bool has_mark =
-        text[0] == ' ' ||
-        (size >= made->mark_size && memcmp(text, made->mark, made->mark_size) == 0);
-    if (prepends && !has_mark) {
-        lmd_text_append(out, made->mark, made->mark_size);
-    }
+    return text[0] == ' ' ||
+           (size >= made->mark_size && memcmp(text, made->mark, made->mark_size) == 0);
+}
+
+/* A text with marks for spaces. */
+static void write_marks(const metaspace *made, const char *text, size_t size,
+                        lmd_text *out)
+{
     size_t done = 0;
     for (const char *at = memchr(text, ' ', size); at != NULL;
          at = memchr(text + done, ' ', size - done)) {
@@ -119,12 +120,18 @@ static lmd_status cut_metaspace(const lmd_pretokenizer *self, lmd_matcher *match
     lmd_text *const out = lmd_pieces_new_text(pieces);
     for (size_t i = 0; i < pieces->spans.count; i++) {
         const lmd_span span = pieces->spans.at[i];
+        const char *const text = pieces->text + span.begin;
+        const size_t size = span.end - span.begin;
+        const size_t in_front = lmd_pieces_in_front(pieces, span);
         const size_t begin = out->size;
-        const bool prepends =
-            made->scheme == PREPEND_ALWAYS ||
-            (made->scheme == PREPEND_FIRST && span.begin < pieces->front);
-        write_piece(made, pieces->text + span.begin, span.end - span.begin, prepends,
-                    out);
+        const bool prepends = made->scheme == PREPEND_ALWAYS ||
+                              (made->scheme == PREPEND_FIRST && in_front > 0);
+        if (prepends && !has_mark(made, text, size)) {
+            lmd_text_append(out, made->mark, made->mark_size);
+        }
+        write_marks(made, text, in_front, out);
+        pieces->next_front = in_front > 0 ? out->size : pieces->next_front;
+        write_marks(made, text + in_front, size - in_front, out);
         lmd_spans_append(&pieces->next, begin, out->size);
     }
     lmd_pieces_advance_text(pieces);

@@ -51,22 +51,19 @@ lmd_text *lmd_pieces_new_text(lmd_pieces *pieces)
 {
     lmd_text *const buffer = &pieces->buffers[pieces->spare];
     buffer->size = 0;
+    pieces->next_front = 0;
     return buffer;
 }
 
-/* In a new text pieces stand at other places, but are as many. */
-static void move_front(lmd_pieces *pieces)
+size_t lmd_pieces_in_front(const lmd_pieces *pieces, lmd_span span)
 {
-    size_t n = 0;
-    while (n < pieces->spans.count && pieces->spans.at[n].begin < pieces->front) {
-        n++;
-    }
-    pieces->front = n == 0 ? 0 : pieces->next.at[n - 1].begin + 1;
+    const size_t end = pieces->front < span.end ? pieces->front : span.end;
+    return end > span.begin ? end - span.begin : 0;
 }
 
 void lmd_pieces_advance_text(lmd_pieces *pieces)
 {
-    move_front(pieces);
+    pieces->front = pieces->next_front;
     pieces->text = lmd_text_string(&pieces->buffers[pieces->spare]);
     pieces->spare = 1 - pieces->spare;
     swap_lists(pieces);

@@ -22,8 +22,9 @@ typedef struct lmd_pieces {
     lmd_spans spans;  /* never empty ones */
     lmd_spans next;   /* what the running stage has made so far */
     lmd_text buffers[2];
-    size_t front; /* pieces that begin before it begin with the whole text */
-    int spare;    /* the buffer that `text` does not lie in */
+    size_t front;      /* what lies before it comes from the text's first character */
+    size_t next_front; /* the same of the text that the running stage makes */
+    int spare;         /* the buffer that `text` does not lie in */
 } lmd_pieces;
 
 /* One piece: the whole text (none when it is empty). {0} may be started. */
@@ -35,9 +36,11 @@ void lmd_spans_append(lmd_spans *spans, size_t begin, size_t end);
 /* The end of a stage that kept the text: `next` becomes the list of pieces. */
 void lmd_pieces_advance(lmd_pieces *pieces);
 
-/* An empty buffer for a stage that makes a new text; and the end of such a stage: the
+/* An empty buffer for a stage that makes a new text; how many bytes of a piece lie before
+ * the front, for which the stage is to set next_front; and the end of such a stage: the
  * buffer becomes the text, `next` the pieces. */
 lmd_text *lmd_pieces_new_text(lmd_pieces *pieces);
+size_t lmd_pieces_in_front(const lmd_pieces *pieces, lmd_span span);
 void lmd_pieces_advance_text(lmd_pieces *pieces);
 
 #endif

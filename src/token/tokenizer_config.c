@@ -40,7 +40,9 @@ static lmd_status load(const char *path, json_t **config)
     lmd_status status = lmd_file_read_all(path, FILE_LIMIT, &bytes);
     if (status == LMD_OK) {
         json_error_t error;
-        *config = json_loadb(lmd_text_string(&bytes), bytes.size, JSON_ALLOW_NUL, &error);
+        /* Transformers writes a model_max_length of 10^30, which is no int64. */
+        *config = json_loadb(lmd_text_string(&bytes), bytes.size,
+                             JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, &error);
         if (!json_is_object(*config)) {
             status = *config == NULL ? lmd_status_set(LMD_INPUT, "%s: line %d: %s", path,
                                                       error.line, error.text)
@@ -74,7 +76,7 @@ static void read_model_bos(lmd_tokenizer *tokenizer)
     json_t *config = NULL;
     if (lmd_file_exists(path) && load(path, &config) == LMD_OK) {
         const json_t *const id = json_object_get(config, "bos_token_id");
-        const json_int_t value = json_is_integer(id) ? json_integer_value(id) : -1;
+        const double value = json_is_number(id) ? json_number_value(id) : -1;
         tokenizer->bos = value >= 0 && value < tokenizer->vocab ? (int)value : -1;
     }
     lmd_memory_free(path);

@@ -257,17 +257,22 @@ static lmd_status read_blocks(const lmd_weights *weights, const lmd_tensor *tens
     return status;
 }
 
+lmd_status lmd_weights_check_type(const lmd_weights *weights, const lmd_tensor *tensor)
+{
+    const lmd_storage *const storage = storage_of(weights, tensor);
+    return storage->encoding->widen
+               ? LMD_OK
+               : lmd_weights_store_refuse(storage->part, tensor->name,
+                                          "weights of type %s are not supported",
+                                          tensor->type);
+}
+
 lmd_status lmd_weights_read_rows(const lmd_weights *weights, const lmd_tensor *tensor,
                                  int64_t first, int64_t n, float *out)
 {
     assert(first >= 0 && n >= 0 && n <= tensor->n_rows && first <= tensor->n_rows - n);
-    const lmd_storage *const storage = storage_of(weights, tensor);
-    const lmd_encoding *const encoding = storage->encoding;
-    if (encoding->widen == NULL) {
-        return lmd_weights_store_refuse(storage->part, tensor->name,
-                                        "weights of type %s are not supported",
-                                        tensor->type);
-    }
+    const lmd_encoding *const encoding = storage_of(weights, tensor)->encoding;
+    LMD_TRY(lmd_weights_check_type(weights, tensor));
     const size_t blocks_per_row = (size_t)(tensor->row_length / encoding->block_length);
     return read_blocks(weights, tensor, (size_t)first * blocks_per_row,
                        (size_t)n * blocks_per_row, out);

@@ -22,6 +22,34 @@ prints "0.0227 M, stored as GGUF, Q8_0 F32 F16" "53 kB widen to 87 kB in memory"
     "tokenizer   none: "
 expect 0 "$LMDEPTH" show "$TINY/tokenizer.json"
 prints "BPE, 258 ids"
+# A GGUF file without tensors is a vocabulary. One with tensors is a model, and what is wrong
+# with it counts more than a vocabulary that can be read.
+"$PYTHON" - "$SCRATCH" <<'PYTHON' || fail "no GGUF files"
+import struct
+import sys
+
+def text(words):
+    return struct.pack("<Q", len(words)) + words.encode()
+
+def words(key, value):
+    return text(key) + struct.pack("<I", 8) + text(value)
+
+def listed(key, values):
+    return text(key) + struct.pack("<IIQ", 9, 8, len(values)) + b"".join(map(text, values))
+
+keys = words("general.architecture", "nonesuch") + words("tokenizer.ggml.model", "gpt2")
+keys += listed("tokenizer.ggml.tokens", ["a", "b", "ab"])
+keys += listed("tokenizer.ggml.merges", ["a b"])
+tensor = text("token_embd.weight") + struct.pack("<IQQIQ", 2, 8, 4, 0, 0)
+for name, tensors in (("vocabulary", b""), ("unknown", tensor)):
+    head = b"GGUF" + struct.pack("<IQQ", 3, len(tensors) > 0, 4) + keys + tensors
+    with open(f"{sys.argv[1]}/{name}.gguf", "wb") as file:
+        file.write(head + bytes(-len(head) % 32 + (128 if tensors else 0)))
+PYTHON
+expect 0 "$LMDEPTH" show "$SCRATCH/vocabulary.gguf"
+prints "byte-level BPE, 3 ids"
+expect 3 "$LMDEPTH" show "$SCRATCH/unknown.gguf"
+says "unknown.gguf" "general.architecture" "nonesuch"
 expect 0 "$LMDEPTH" show "$SCRATCH/job.yaml"
 prints "length: 32" "pack_tokens: 2048"
 expect 0 "$LMDEPTH" check "$SCRATCH/job.yaml"

@@ -84,6 +84,7 @@ def config(rows):
         "tie_word_embeddings": False,
         "vocab_size": rows,
         "bos_token_id": 256,
+        "model_max_length": 1000000000000000019884624838656,
         "torch_dtype": "float32",
     }
 
@@ -151,7 +152,10 @@ def main():
     write_safetensors(folder / "model.safetensors", named)
     (folder / "config.json").write_text(json.dumps(config(options.vocabulary), indent=1))
     (folder / "tokenizer.json").write_text(json.dumps(tokenizer()))
-    (folder / "tokenizer_config.json").write_text(json.dumps({"bos_token": "<bos>"}))
+    # The length is what transformers writes for "no limit": no 64-bit integer.
+    longest = 1000000000000000019884624838656
+    named = {"bos_token": "<bos>", "model_max_length": longest}
+    (folder / "tokenizer_config.json").write_text(json.dumps(named))
 
 
 if __name__ == "__main__":

@@ -110,6 +110,7 @@ static void test_harmless_keys(void **state)
         "{\"attention_bias\": false, \"mlp_bias\": null, \"pretraining_tp\": 2}",
         "{\"bos_token_id\": [1, 2], \"hidden_act\": \"swish\", \"head_dim\": null}",
         "{\"id2label\": {\"0\": \"A\", \"1\": \"B\"}, \"temperature\": 0.6}",
+        "{\"model_max_length\": 1e30, \"num_hidden_layers\": 3.0}",
     };
     for (size_t i = 0; i < sizeof harmless / sizeof *harmless; i++) {
         for (int form = 0; form < 2; form++) {
@@ -272,6 +273,32 @@ static void test_renamed_tensors(void **state)
     (void)lmd_file_remove_tree(folder);
 }
 
+/* Before any rank starts, not when the tensor is read. */
+static void test_types(void **state)
+{
+    (void)state;
+    static const char tensor[] = "model.norm.weight\":{\"dtype\":\"";
+    static const char *const types[] = {"I32", "U32"};
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        char folder[MODEL_PATH_SIZE];
+        char old[64], new[64];
+        lmd_text bytes = {0};
+        lmd_model *model = NULL;
+        (void)snprintf(old, sizeof old, "%sF32", tensor);
+        (void)snprintf(new, sizeof new, "%s%s", tensor, types[i]);
+        model_files_make_folder(folder);
+        model_files_copy(folder, TINY "grouped/config.json", "config.json");
+        model_files_read(TINY "grouped/model.safetensors", &bytes);
+        assert_int_equal(model_files_replace(&bytes, old, new), 1);
+        model_files_write(folder, "model.safetensors", &bytes);
+        assert_int_equal(lmd_model_open(&model, folder), LMD_INPUT);
+        assert_says("tensor 'model.norm.weight': ");
+        assert_says(types[i]);
+        lmd_text_clear(&bytes);
+        (void)lmd_file_remove_tree(folder);
+    }
+}
+
 /* ---- files ---- */
 
 static void test_files(void **state)
@@ -400,6 +427,7 @@ int main(void)
         cmocka_unit_test(test_wrong_shape),
         cmocka_unit_test(test_unwanted_tensors),
         cmocka_unit_test(test_missing_head),
+        cmocka_unit_test(test_types),
         cmocka_unit_test(test_renamed_tensors),
         cmocka_unit_test(test_files),
         cmocka_unit_test(test_gguf_keys),

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <lmdepth/base/half.h>
 #include <lmdepth/model.h>
 #include <lmdepth/weights.h>
 #include <math.h>
@@ -349,6 +350,39 @@ static void test_attach(void **state)
     close_model(&it);
 }
 
+/* For bf16 every matrix is packed so, wider weights rounded. */
+static void test_bf16(void **state)
+{
+    (void)state;
+    lmd_model *model = NULL;
+    assert_int_equal(lmd_model_open(&model, TINY "wide"), LMD_OK);
+    const size_t wide = lmd_model_bytes(model);
+    const lmd_model_shape *shape = lmd_model_get_shape(model);
+    const size_t d = (size_t)shape->d;
+    void *memory = lmd_memory_new_aligned(wide, 1);
+    float *rows = lmd_memory_new((size_t)shape->V * d, sizeof *rows);
+    float *row = lmd_memory_new(d, sizeof *row);
+    assert_int_equal(lmd_model_load(model, NULL, memory), LMD_OK);
+    for (int id = 0; id < shape->V; id++) {
+        lmd_matrix_get_row(lmd_model_unembedding(model), id, rows + (size_t)id * d);
+    }
+    lmd_model_use_bf16(model);
+    assert_true(lmd_model_bytes(model) < wide * 6 / 10);
+    assert_int_equal(lmd_model_load(model, NULL, memory), LMD_OK);
+    assert_int_equal(lmd_model_unembedding(model)->type, LMD_BF16);
+    for (int id = 0; id < shape->V; id++) {
+        lmd_matrix_get_row(lmd_model_unembedding(model), id, row);
+        for (size_t i = 0; i < d; i++) {
+            const uint16_t half = lmd_half_to_bf16(rows[(size_t)id * d + i]);
+            assert_true(row[i] == lmd_half_from_bf16(half));
+        }
+    }
+    lmd_memory_free(row);
+    lmd_memory_free(rows);
+    lmd_memory_free(memory);
+    lmd_model_close(model);
+}
+
 /* A tied model whose file holds another unembedding too is refused when its values are
  * read; one whose file holds the same twice is not. */
 static void test_tied_with_other_head(void **state)
@@ -460,6 +494,7 @@ int main(void)
         cmocka_unit_test(test_tied_with_other_head),
         cmocka_unit_test(test_not_finite),
         cmocka_unit_test(test_flops),
+        cmocka_unit_test(test_bf16),
         cmocka_unit_test(test_null_family),
     };
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);

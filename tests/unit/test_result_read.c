@@ -448,7 +448,10 @@ static void test_files_that_are_no_results(void **state)
     assert_int_equal(lmd_stored_open(&stored, path_of("none")), LMD_USAGE);
     assert_int_equal(nc_create(path_of("empty.nc"), NC_CLOBBER, &ncid), NC_NOERR);
     assert_int_equal(nc_close(ncid), NC_NOERR);
-    refuses("empty.nc", "fold");
+    refuses("empty.nc", "classic");
+    assert_int_equal(nc_create(path_of("empty4.nc"), NC_NETCDF4, &ncid), NC_NOERR);
+    assert_int_equal(nc_close(ncid), NC_NOERR);
+    refuses("empty4.nc", "fold");
     write_file("a.nc", two_groups, 0, 50, 1);
     assert_int_equal(lmd_stored_open(&stored, path_of("a.nc")), LMD_OK);
     stored->setup.metrics = "bucket,depth";
