@@ -20,10 +20,12 @@ enum {
     MOST_BYTES = 1 << 22
 };
 
-const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void)
+/* What NetCDF loses is not ours, and looking for it takes longer than all the rest. What
+ * we lose, fuzz_check_memory finds. */
+int __lsan_is_turned_off(void);
+int __lsan_is_turned_off(void)
 {
-    return "leak:libnetcdf\nleak:libhdf5\n";
+    return 1;
 }
 
 enum { BASES = 4 };
