@@ -83,6 +83,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
     } else if (it.done[0] || it.values[0] || story.size > 0) {
         abort();
     }
+    lmd_snapshot seen;
+    story.size = 0;
+    if (lmd_snapshot_peek(path, &seen, &story) == LMD_OK &&
+        (seen.effort.packs < 0 || seen.effort.packs > seen.n_packs)) {
+        abort();
+    }
     lmd_text_clear(&story);
     fuzz_check_memory();
     return 0;
