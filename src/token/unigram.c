@@ -150,9 +150,9 @@ static lmd_status read_vocabulary(unigram *made, const json_t *vocab)
         }
         const char *const bytes = json_string_value(text);
         const size_t size = json_string_length(text);
-        LMD_TRY(lmd_status_within(
-            add_piece(made, bytes, size, json_number_value(score), id), "vocab"));
-        lower_worst(made, json_number_value(score));
+        const double number = lmd_json_rust_number(json_number_value(score));
+        LMD_TRY(lmd_status_within(add_piece(made, bytes, size, number, id), "vocab"));
+        lower_worst(made, number);
         use_piece(made, bytes, size, id);
     }
     return LMD_OK;

@@ -2,6 +2,8 @@
  * BOS there is, what ids stand for, and texts of odd shape. */
 #include "token_case.h"
 
+#include "json_fields.h"
+
 #define MODEL                                                                            \
     "\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"ab\":2,\"\xC4\xA0\":5},"   \
     "\"merges\":[\"a b\"]}"
@@ -241,6 +243,31 @@ static void test_ill_formed_text_is_refused(void **state)
     lmd_token_close(tokenizer);
 }
 
+/* What tokenizers 0.23 writes again when it has read a score. */
+static void test_numbers_as_tokenizers_reads_them(void **state)
+{
+    (void)state;
+    static const double rows[][2] = {
+        {-54.363929748535156, -0x1.b2e953fffffffp+5},
+        {-1.6324440240859985, -0x1.a1e7d9fffffffp+0},
+        {-14.197694778442383, -0x1.c653840000001p+3},
+        {-9.428070068359375, -0x1.2db2c00000001p+3},
+        {-20.0, -20.0},
+        {0.0, 0.0},
+        {-5.5, -5.5},
+        {-0.1, -0.1},
+        {-13.94831, -13.94831},
+        {123456789012345.6, 123456789012345.6},
+        {-2.5e-5, -2.5e-5},
+        {3e300, 3e300},
+        {1.7976931348623157e308, 1.7976931348623157e308},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const double found = lmd_json_rust_number(rows[i][0]);
+        assert_memory_equal(&found, &rows[i][1], sizeof found);
+    }
+}
+
 /* A word of a million characters; quadratic merging would take hours. */
 static void test_long_word(void **state)
 {
@@ -355,6 +382,7 @@ int main(void)
         IN_FOLDER(test_pieces_and_specials),
         IN_FOLDER(test_special_strings_are_counted),
         IN_FOLDER(test_ill_formed_text_is_refused),
+        cmocka_unit_test(test_numbers_as_tokenizers_reads_them),
         IN_FOLDER(test_long_word),
         IN_FOLDER(test_exploding_normalizer),
         IN_FOLDER(test_exploding_character),
