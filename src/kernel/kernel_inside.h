@@ -13,21 +13,19 @@ enum {
     /* Blocks of linear on a library's product, which packs its operands at each call. */
     LMD_LIBRARY_ROWS = 256,
     LMD_LIBRARY_COLUMNS = 512,
-    /* Channels that linear sums at a time. Where large components of a residual stream
+    /* Channels that are summed at a time. Where large components of a residual stream
      * cancel, one long sum in fp32 is the larger part of a forward pass's error: states
      * of SmolLM2's first position differ from fp64 by up to 2.3e-4 of a row's root mean
-     * square with whole sums. */
-    LMD_LINEAR_CHUNK = 192,
-    /* The same for the decoder. A panel of so many channels (36 KB) stays in a
-     * first-level cache while tiles of rows (16 KB) pass by. */
-    LMD_DECODE_CHUNK = 288,
+     * square with whole sums. And two panels of so many channels (24 KB) stay in a
+     * first-level cache while tiles of rows (2 KB) pass by; 144 were as fast in 48 KB,
+     * 192 4 % slower. */
+    LMD_CHUNK = 96,
     /* Columns of the decoder's tiles of logits: the fixed cost of a row of a tile in the
      * epilogue is about that of 250 columns. */
     LMD_TILE_COLUMNS = 512,
-    /* Most rows of a block of the decoder whose number can be chosen. LMD_DECODE_CHUNK
-     * channels of each (256 KB) and a tile of their logits (450 KB) stay in a
-     * second-level cache; the weights pass once for so many rows, 2 GB/s at 230 GFLOP/s.
-     */
+    /* Most rows of a block of the decoder whose number can be chosen. LMD_CHUNK
+     * channels of each (86 KB) and a tile of their logits (450 KB) stay in a second-level
+     * cache; the weights pass once for so many rows, 2 GB/s at 230 GFLOP/s. */
     LMD_DECODE_ROWS = 224
 };
 
@@ -40,7 +38,8 @@ enum {
  * shape_M rows and W whole panels. */
 typedef struct lmd_product_block {
     float *out;
-    size_t out_stride;
+    size_t out_stride; /* floats from row to row */
+    size_t out_panel;  /* and from 32 columns to the next: 32 for a row in one piece */
     const float *in;
     const void *W;
     lmd_matrix_type type;  /* of W */
@@ -69,6 +68,10 @@ typedef struct lmd_product {
     lmd_row_kind rows;
 } lmd_product;
 
+/* The arithmetic of all fp32 tile kernels: chains of fused multiply-adds over a chunk. It
+ * says nothing of the instructions: they give the same bits. */
+#define LMD_FUSED_ARITHMETIC "f32; fused sums of 96"
+
 extern const lmd_product lmd_product_blas;
 extern const lmd_product lmd_product_plain; /* slower, always passes the test */
 
@@ -88,8 +91,9 @@ bool lmd_product_has_fast_pairs(void);
 /* Floats of scratch that a product takes. */
 enum {
     LMD_PRODUCT_ROWS = 512,
-    LMD_PRODUCT_PANEL = LMD_DECODE_CHUNK * LMD_PANEL_COLUMNS, /* a part made wide */
-    LMD_PRODUCT_PART = LMD_DECODE_CHUNK * 512, /* of the weights, for the library */
+    LMD_PRODUCT_PANEL =
+        2 * LMD_CHUNK * LMD_PANEL_COLUMNS, /* two panels' part made wide */
+    LMD_PRODUCT_PART = LMD_CHUNK * 512,    /* of the weights, for the library */
     LMD_PRODUCT_RESULTS = LMD_PRODUCT_ROWS * 512,
     LMD_PRODUCT_FIXED = LMD_PRODUCT_PANEL + LMD_PRODUCT_PART,
     LMD_PRODUCT_SCRATCH = LMD_PRODUCT_FIXED + LMD_PRODUCT_RESULTS
@@ -100,6 +104,10 @@ enum {
 const float *lmd_product_panel(const lmd_product_block *block, int column, int first,
                                int n);
 
+/* The same from half floats into `out`, always. */
+void lmd_product_widen(const lmd_product_block *block, float *out, int column, int first,
+                       int n);
+
 /* Do the bits of `product` depend on no place? Tries the shapes in use, for C up to
  * max_C. */
 bool lmd_product_is_fair(const lmd_product *product, const lmd_vector_table *vector,
@@ -108,8 +116,8 @@ bool lmd_product_is_fair(const lmd_product *product, const lmd_vector_table *vec
 /* Rows with the padding that the product wants, for a block of at most `most`. */
 int lmd_product_shape_rows(const lmd_product *product, int M, int most);
 
-/* C in equal parts of at most `most`, of twice as many where they lie in pairs. */
-int lmd_product_chunk(const lmd_product *product, int C, int most);
+/* C in equal parts of at most LMD_CHUNK, of twice as many where they lie in pairs. */
+int lmd_product_chunk(const lmd_product *product, int C);
 
 /* Puts row `row` of `in` in its place among tiles. */
 void lmd_product_put_row(const lmd_product *product, float *tiles, int row, int C,

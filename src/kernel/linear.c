@@ -88,6 +88,7 @@ static void linear_item(void *context, int item, int member)
     const lmd_product_block block = {
         .out = out,
         .out_stride = O,
+        .out_panel = LMD_PANEL_COLUMNS,
         .in = run->kernel->rows + (size_t)row * C,
         .W = lmd_panel_part(run->W->packed, run->W->type, run->W->C, (size_t)column, 0),
         .type = run->W->type,
@@ -95,7 +96,7 @@ static void linear_item(void *context, int item, int member)
         .M = rows,
         .n = columns,
         .C = run->W->C,
-        .chunk = lmd_product_chunk(product, run->W->C, LMD_LINEAR_CHUNK),
+        .chunk = lmd_product_chunk(product, run->W->C),
         .shape_M = lmd_product_shape_rows(product, rows, LMD_LIBRARY_ROWS),
         .shape_n = smaller_of(run->columns, round_up(columns, LMD_PANEL_COLUMNS)),
         .scratch = lmd_kernel_scratch(run->kernel, member)};

@@ -26,9 +26,9 @@ int lmd_product_shape_rows(const lmd_product *product, int M, int most)
     return product->is_fixed ? most : up(M, product->tile_rows);
 }
 
-int lmd_product_chunk(const lmd_product *product, int C, int most)
+int lmd_product_chunk(const lmd_product *product, int C)
 {
-    const int limit = product->rows == LMD_ROWS_PAIRS ? 2 * most : most;
+    const int limit = product->rows == LMD_ROWS_PAIRS ? 2 * LMD_CHUNK : LMD_CHUNK;
     const int parts = (C + limit - 1) / limit;
     return up((C + parts - 1) / parts, 8);
 }
@@ -147,15 +147,20 @@ void lmd_product_put_tile(const lmd_product *product, float *tile, const float *
 
 /* ---- weights ---- */
 
+void lmd_product_widen(const lmd_product_block *block, float *out, int column, int first,
+                       int n)
+{
+    block->widen(
+        out, lmd_panel_part(block->W, block->type, block->C, (size_t)column, first), n);
+}
+
 const float *lmd_product_panel(const lmd_product_block *block, int column, int first,
                                int n)
 {
-    const void *part =
-        lmd_panel_part(block->W, block->type, block->C, (size_t)column, first);
     if (block->type == LMD_F32) {
-        return part;
+        return lmd_panel_part(block->W, block->type, block->C, (size_t)column, first);
     }
-    block->widen(block->scratch, part, n);
+    lmd_product_widen(block, block->scratch, column, first, n);
     return block->scratch;
 }
 
@@ -182,6 +187,7 @@ static void unpack_part(const lmd_product_block *block, float *out, int first, i
 static void run_blas(const lmd_vector_table *vector, const lmd_product_block *block)
 {
     (void)vector;
+    assert(block->out_panel == PANEL);
     const bool is_whole = block->M == block->shape_M && block->n == block->shape_n;
     float *part = block->scratch + LMD_PRODUCT_PANEL;
     float *results = is_whole ? block->out : part + LMD_PRODUCT_PART;
@@ -255,8 +261,8 @@ static void plain_part(const lmd_vector_table *vector, const lmd_product_block *
                                  .M = block->M,
                                  .C = n};
         vector->panel(&panel);
-        take_columns(block, block->out + column + at, results,
-                     end - at < LMD_LANES ? end - at : LMD_LANES, first > 0);
+        take_columns(block, block->out + (size_t)(column / PANEL) * block->out_panel + at,
+                     results, end - at < LMD_LANES ? end - at : LMD_LANES, first > 0);
     }
 }
 
