@@ -52,7 +52,9 @@ static void allocate(lmd_decoder *decoder)
         (size_t)decoder->n_tiles * LMD_DECODE_TOKENS * NB, sizeof(float));
     decoder->targets = lmd_memory_new_aligned(
         1, lmd_matrix_bytes(NB, decoder->d, decoder->head.matrix->type));
-    decoder->rows = lmd_memory_new_aligned(most_rows(decoder) * d, sizeof(float));
+    const size_t row_floats = d < LMD_ROW_BLOCK ? LMD_ROW_BLOCK : d;
+    decoder->rows =
+        lmd_memory_new_aligned(most_rows(decoder) * row_floats, sizeof(float));
     decoder->wanted = lmd_memory_new_aligned(2 * M, sizeof(float));
     decoder->scratch = lmd_memory_new_aligned(
         (size_t)lmd_team_size(decoder->kernel->team) * decoder->scratch_floats,

@@ -7,7 +7,6 @@
 #include <lmdepth/base/status.h>
 #include <lmdepth/base/text.h>
 #include "kernel_inside.h"
-#include "peak.h"
 
 /* Is it the name of a core whose kernels use AVX-512? */
 static bool is_wide_core(const char *core)
@@ -261,7 +260,7 @@ lmd_team *lmd_kernel_team(const lmd_kernel *kernel)
 enum { PEAK_ITEMS = 16 }; /* of each member, so that the last one's lead is small */
 
 typedef struct peak_run {
-    bool is_bf16;
+    lmd_peak_kind kind;
     size_t rounds;
     double *operations; /* (items) */
     float *sinks;       /* (items) */
@@ -271,7 +270,7 @@ static void peak_item(void *context, int item, int member)
 {
     (void)member;
     const peak_run *run = context;
-    run->operations[item] = lmd_peak_rounds(run->is_bf16, run->rounds, &run->sinks[item]);
+    run->operations[item] = lmd_peak_rounds(run->kind, run->rounds, &run->sinks[item]);
 }
 
 /* GFLOP/s of one run of all members. */
@@ -298,8 +297,9 @@ double lmd_kernel_measure_peak(lmd_kernel *kernel, double milliseconds)
     enum { MOST_RUNS = 512 };
     const int n_items = PEAK_ITEMS * lmd_team_size(kernel->team);
     // An item takes about 0.1 ms. The median run counts: a faster one has met a moment of
-    // higher clock, a slower one another program, and so would the work between two peaks.
-    peak_run run = {.is_bf16 = kernel->product->rows == LMD_ROWS_PAIRS,
+    // higher clock, a slower one another program, and so would the work between two
+    // peaks.
+    peak_run run = {.kind = kernel->product->peak,
                     .rounds = 50000,
                     .operations = lmd_memory_new((size_t)n_items, sizeof(double)),
                     .sinks = lmd_memory_new((size_t)n_items, sizeof(float))};

@@ -6,6 +6,7 @@
 #include <stddef.h>  /* size_t */
 #include <lmdepth/kernel.h>
 #include "panel.h"
+#include "peak.h"
 #include "vector_table.h"
 #include "widen.h"
 
@@ -20,6 +21,7 @@ enum {
      * first-level cache while tiles of rows (2 KB) pass by; 144 were as fast in 48 KB,
      * 192 4 % slower. */
     LMD_CHUNK = 96,
+    LMD_ROW_BLOCK = 16, /* the largest row_block */
     /* Columns of the decoder's tiles of logits: the fixed cost of a row of a tile in the
      * epilogue is about that of 250 columns. */
     LMD_TILE_COLUMNS = 512,
@@ -31,7 +33,9 @@ enum {
 
 /* Weights lie in panels (panel.h). The rows of `in` lie in tiles of as many rows as the
  * product wants: for each tile its floats of channel 0, of channel 1, ...; a tile of one
- * row is row major. A tile takes C floats a row, also where pairs need half of them.
+ * row is row major. Some want blocks of a row's floats where others want one: block 0 of
+ * all rows, block 1, ..., the last one filled up with 0. A tile takes C floats a row,
+ * also where pairs need half of them, unless C is less than a block.
  *
  * out (M, n) = in (M, C) W (n, C)^T, rows of out `out_stride` floats apart. The sum over
  * C is a sum of sums over `chunk` channels, which rounds less than one long sum. `in` has
@@ -64,8 +68,10 @@ typedef struct lmd_product {
     const char *arithmetic; /* NULL: the library's */
     void (*run)(const lmd_vector_table *vector, const lmd_product_block *block);
     int tile_rows; /* of `in` */
+    int row_block; /* floats of a row that lie together in a tile; 0: 1 */
     bool is_fixed; /* bits may depend on the shape */
     lmd_row_kind rows;
+    lmd_peak_kind peak; /* what its speed is held against */
 } lmd_product;
 
 /* The arithmetic of all fp32 tile kernels: chains of fused multiply-adds over a chunk. It
@@ -116,7 +122,11 @@ bool lmd_product_is_fair(const lmd_product *product, const lmd_vector_table *vec
 /* Rows with the padding that the product wants, for a block of at most `most`. */
 int lmd_product_shape_rows(const lmd_product *product, int M, int most);
 
-/* C in equal parts of at most LMD_CHUNK, of twice as many where they lie in pairs. */
+/* Floats that a row takes. */
+int lmd_product_row_floats(const lmd_product *product, int C);
+
+/* C in equal parts of at most LMD_CHUNK, of twice as many where they lie in pairs
+ * and four times where a block of them does. */
 int lmd_product_chunk(const lmd_product *product, int C);
 
 /* Puts row `row` of `in` in its place among tiles. */

@@ -96,7 +96,7 @@ bool lmd_product_is_fair(const lmd_product *product, const lmd_vector_table *vec
         {256, 288, 576, LMD_LIBRARY_ROWS, 288},
         {13, 17, 64, LMD_LIBRARY_ROWS, 32}};
     const lmd_matrix_type type = product->rows == LMD_ROWS_PAIRS ? LMD_BF16 : LMD_F32;
-    const size_t C = (size_t)max_C;
+    const size_t C = max_C < LMD_ROW_BLOCK ? LMD_ROW_BLOCK : (size_t)max_C;
     fair_case it = {.product = product, .vector = vector};
     it.in = lmd_memory_new_aligned(LMD_PRODUCT_ROWS * C, sizeof(float));
     it.W = lmd_memory_new_aligned(LMD_LIBRARY_COLUMNS * C, sizeof(float));

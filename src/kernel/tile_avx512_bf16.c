@@ -28,4 +28,5 @@ const lmd_product lmd_product_avx512_bf16 = {.name = "avx512_bf16",
                                              .arithmetic = "bf16; pairs avx512_bf16",
                                              .run = run,
                                              .tile_rows = TILE_ROWS,
-                                             .rows = LMD_ROWS_PAIRS};
+                                             .rows = LMD_ROWS_PAIRS,
+                                             .peak = LMD_PEAK_PAIRS};

@@ -1,5 +1,5 @@
-/* larger(), smaller() and wider() lane by lane. Compilers make one instruction of each, but
- * not always where one's result is the other's argument. */
+/* larger(), smaller() and wider() lane by lane. Compilers make one instruction of each,
+ * but not always where one's result is the other's argument. */
 #ifndef VECTOR_LANES_H
 #define VECTOR_LANES_H
 
