@@ -31,7 +31,8 @@ static size_t most_rows(const lmd_decoder *decoder)
 static void choose_block(lmd_decoder *decoder)
 {
     const int others = decoder->max_L > 1 ? decoder->max_L - 1 : 1;
-    int most = LMD_DECODE_ROWS / others;
+    const bool is_fast = decoder->kernel->product->peak == LMD_PEAK_TILES;
+    int most = (is_fast ? LMD_DECODE_MOST_ROWS : LMD_DECODE_ROWS) / others;
     most = most < 1 ? 1 : most > LMD_DECODE_TOKENS ? LMD_DECODE_TOKENS : most;
     const int n_blocks = (LMD_DECODE_TOKENS + most - 1) / most;
     decoder->block_tokens = (LMD_DECODE_TOKENS + n_blocks - 1) / n_blocks;
@@ -118,14 +119,16 @@ size_t lmd_decoder_bytes(int d, int V, int n_bands, int n_threads, int max_C)
 {
     const size_t tiles = ((size_t)V + NB - 1) / NB, D = (size_t)d;
     const size_t keep = tiles * LMD_DECODE_TOKENS * NB;
-    const size_t rows = LMD_DECODE_ROWS + LMD_LANES;
-    const size_t shared = (NB + rows) * D + 2 * LMD_DECODE_ROWS;
-    const size_t own = LMD_DECODE_ROWS * (NB + LANES_FLOATS) + 2 * NB + D + LMD_LANES;
+    const size_t rows = LMD_DECODE_MOST_ROWS + LMD_LANES;
+    const size_t shared = (NB + rows) * D + 2 * LMD_DECODE_MOST_ROWS;
+    const size_t own =
+        LMD_DECODE_MOST_ROWS * (NB + LANES_FLOATS) + 2 * NB + D + LMD_LANES;
     const size_t kernel = lmd_kernel_scratch_floats(max_C);
     const size_t floats = keep + shared + lmd_kernel_rows_floats(max_C) +
                           (size_t)n_threads * (own + kernel);
     const size_t tally = sizeof(lmd_tally) + (size_t)n_bands * sizeof(double);
-    return floats * sizeof(float) + (size_t)LMD_DECODE_SEGMENTS * LMD_DECODE_ROWS * tally;
+    return floats * sizeof(float) +
+           (size_t)LMD_DECODE_SEGMENTS * LMD_DECODE_MOST_ROWS * tally;
 }
 
 /* ---- tiles ---- */
