@@ -129,7 +129,7 @@ static void check_together(struct argp_state *state, bench_arguments *arguments)
         return;
     }
     if (arguments->precision != NULL) {
-        argp_error(state, "a job names its precision: --set precision=%s",
+        argp_error(state, "a job names its precision: --set model.precision=%s",
                    arguments->precision);
     }
     if (arguments->n_threads > 1) {
