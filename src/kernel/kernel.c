@@ -56,7 +56,7 @@ static void blas_name(char *out, size_t size)
     snprintf(out, size, "%.*s", (int)both, config);
 }
 
-/* "f32; tiles avx512 14x32" and the like, without the precision. */
+/* "fused sums of 96" and the like, without the precision. */
 static void name_product(const lmd_product *product, char *out, size_t size)
 {
     if (product->arithmetic != NULL) {
@@ -89,10 +89,14 @@ static void use_products(lmd_kernel *kernel, const lmd_product *product,
         kernel->rounded.rows = LMD_ROWS_ROUNDED;
         kernel->product = &kernel->rounded;
     }
+    const char *others = product == attention ? "" : ", attention by ";
+    snprintf(kernel->choice, sizeof kernel->choice, "by %s%s%s: %s", product->name,
+             others, product == attention ? "" : attention->name, kernel->why);
 }
 
 void lmd_kernel_use_plain(lmd_kernel *kernel)
 {
+    snprintf(kernel->why, sizeof kernel->why, "the same on every processor");
     use_products(kernel, &lmd_product_plain, &lmd_product_plain);
 }
 
@@ -155,7 +159,7 @@ static const lmd_product *find_fair(lmd_kernel *kernel, const lmd_product *const
         }
         char name[120];
         name_product(list[i], name, sizeof name);
-        snprintf(kernel->remark, sizeof kernel->remark,
+        snprintf(kernel->why, sizeof kernel->why,
                  "%.100s fails the place test: a slower product", name);
     }
     return list[n - 1];
@@ -169,16 +173,16 @@ static void choose_products(lmd_kernel *kernel)
     const lmd_product *pairs = kernel->is_bf16 ? find_pairs(forced) : NULL;
     lmd_product_blas_single_thread();
     int i = 0;
+    snprintf(kernel->why, sizeof kernel->why, "the fastest that this processor has");
     if (forced != NULL) {
         i = pairs != NULL ? 0 : find_forced(kernel, list, n, forced);
-        snprintf(kernel->remark, sizeof kernel->remark, "forced by LMDEPTH_KERNEL=%s",
-                 forced);
+        snprintf(kernel->why, sizeof kernel->why, "forced by LMDEPTH_KERNEL=%s", forced);
     } else if (kernel->is_bf16 && pairs == NULL) {
         snprintf(
-            kernel->remark, sizeof kernel->remark,
+            kernel->why, sizeof kernel->why,
             "this processor has no fast products of bf16: those of f32 on rounded rows");
     } else if (list[0] == &lmd_product_blas) {
-        snprintf(kernel->remark, sizeof kernel->remark,
+        snprintf(kernel->why, sizeof kernel->why,
                  "no tile kernel for this processor: the library's product, slower");
     }
     const lmd_product *wide = find_fair(kernel, list, n, i);
@@ -245,9 +249,9 @@ const char *lmd_kernel_arithmetic(const lmd_kernel *kernel)
     return kernel->arithmetic;
 }
 
-const char *lmd_kernel_remark(const lmd_kernel *kernel)
+const char *lmd_kernel_choice(const lmd_kernel *kernel)
 {
-    return kernel->remark[0] == '\0' ? NULL : kernel->remark;
+    return kernel->choice;
 }
 
 lmd_team *lmd_kernel_team(const lmd_kernel *kernel)

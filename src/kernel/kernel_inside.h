@@ -153,7 +153,8 @@ struct lmd_kernel {
     float *scratch;        /* owned */
     float *rows;           /* owned: linear's, packed; lmd_kernel_rows_floats */
     char arithmetic[280];
-    char remark[200]; /* "" for none */
+    char why[200];    /* this product */
+    char choice[320]; /* its name and why */
 };
 
 /* The prompt of row `row` of a pack, starts[0] <= row < starts[n_prompts]. */
