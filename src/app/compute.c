@@ -150,13 +150,16 @@ typedef struct lmd_loop {
     lmd_session *session;
     const lmd_prepared *prepared;
     lmd_engine *engine;
+    lmd_kernel *kernel;
     const lmd_work *work;
     lmd_queue *queue;
     lmd_store *store;
     lmd_counters *counters;
     lmd_pack_room *room;
     lmd_progress progress;
-    double peak;
+    double peak;                 /* of all ranks, before the loop */
+    double peaks_sum, next_peak; /* of this rank, between packs; when the next one */
+    int n_peaks;
     double start;
     double next_save, save_seconds; /* when; how long the last one took */
     double snapshot_seconds;        /* between two */
@@ -216,8 +219,8 @@ static lmd_status save(lmd_loop *loop)
     return LMD_OK;
 }
 
-/* After a pack: time to save, or to stop? However short the limit, every attempt does a
- * pack. */
+/* After a pack: time to save, to see what the processor gives just now, or to stop?
+ * However short the limit, every attempt does a pack. */
 static void look_at_clock(lmd_loop *loop)
 {
     if (lmd_team_clock() >= loop->next_save) {
@@ -225,6 +228,12 @@ static void look_at_clock(lmd_loop *loop)
             stop_loop(loop, LMD_RESOURCE, lmd_status_message());
         }
         loop->next_save = lmd_team_clock() + loop->snapshot_seconds;
+    }
+    if (lmd_team_clock() >= loop->next_peak) {
+        enum { SECONDS = 5 };
+        loop->peaks_sum += lmd_kernel_measure_peak(loop->kernel, 2.0);
+        loop->n_peaks++;
+        loop->next_peak = lmd_team_clock() + SECONDS;
     }
     if (lmd_stop_is_late(loop->slowest + 2 * loop->save_seconds)) {
         stop_loop(loop, LMD_STOPPED, lmd_stop_reason());
@@ -364,6 +373,16 @@ static double measure_peak(lmd_session *session, lmd_kernel *kernel)
     return lmd_parallel_sum_real(session, lmd_kernel_measure_peak(kernel, 100.0));
 }
 
+/* Collective. The mean of the peaks before, between and after the packs. */
+static double mean_peak(const lmd_loop *loop)
+{
+    const double after = measure_peak(loop->session, loop->kernel);
+    const double ends = (loop->peak + after) / 2;
+    const double share = ends / lmd_parallel_ranks(loop->session);
+    const double mine = (2 * share + loop->peaks_sum) / (2 + loop->n_peaks);
+    return lmd_parallel_sum_real(loop->session, mine);
+}
+
 /* Collective. With the weights in place: all packs that are not done, and the sum. */
 static lmd_status compute_packs(lmd_session *session, lmd_inputs *inputs,
                                 const lmd_prepared *prepared, lmd_kernel *kernel,
@@ -378,6 +397,7 @@ static lmd_status compute_packs(lmd_session *session, lmd_inputs *inputs,
         .session = session,
         .prepared = prepared,
         .engine = engine,
+        .kernel = kernel,
         .work = &work,
         .store = computed->store,
         .counters = computed->counters,
@@ -387,7 +407,7 @@ static lmd_status compute_packs(lmd_session *session, lmd_inputs *inputs,
     run_packs(&loop, lmd_kernel_team(kernel), computed);
     lmd_status status = settle(&loop);
     if (status == LMD_OK) {
-        computed->peak = (computed->peak + measure_peak(session, kernel)) / 2;
+        computed->peak = mean_peak(&loop);
         sum_reports(session, engine, computed);
         lmd_store_join(computed->store);
         status = reduce(session, computed);
