@@ -55,6 +55,10 @@ void lmd_job_arguments_clear(lmd_job_arguments *arguments);
 void lmd_arguments_add_set(struct argp_state *state, lmd_job_arguments *arguments,
                            const char *text);
 
+/* The value of an option that is a time. */
+void lmd_arguments_set_seconds(struct argp_state *state, const char *option,
+                               const char *text, double *seconds);
+
 /* --help-job: prints the table of keys on standard output; true when it did. */
 bool lmd_arguments_help_job(const lmd_job_arguments *arguments);
 
@@ -153,7 +157,7 @@ bool lmd_stop_is_late(double needed);
 /* Of this rank's stop, for people. */
 const char *lmd_stop_reason(void);
 
-/* ---- snapshots.c: what is counted so far, on disk and back ---- */
+/* ---- snapshots.c, store_*.c: what is counted so far, on disk and back ---- */
 
 #define LMD_STORE_IDENTITY "identity"
 #define LMD_STORE_LOCK "lock"
