@@ -399,6 +399,10 @@ void lmd_estimate_append(const lmd_estimate *estimate, double peak, int processo
  * or the node, of whose ranks each needs it. */
 lmd_status lmd_limits_check(const lmd_memory_plan *plan, int node_ranks);
 
+/* Before MPI is started, which fails or hangs in too small an address space: the same of
+ * that limit alone, if there is one. */
+lmd_status lmd_limits_check_start(const lmd_job_arguments *arguments);
+
 /* ---- the subcommands: argv[0] is the command's name; the exit code is returned ---- */
 
 #define COMMAND(name, help) int lmd_command_##name(int argc, char **argv);

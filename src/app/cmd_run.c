@@ -141,6 +141,12 @@ int lmd_command_run(int argc, char **argv)
         return code;
     }
     lmd_log_set_quiet(arguments.job.is_quiet);
+    code = lmd_arguments_fail(lmd_limits_check_start(&arguments.job));
+    if (code != LMD_OK) {
+        lmd_job_arguments_clear(&arguments.job);
+        lmd_memory_free(command_line);
+        return code;
+    }
     lmd_run run = {.arguments = &arguments, .command_line = command_line};
     lmd_stop_watch(arguments.max_seconds);
     run.session = lmd_parallel_start(&argc, &argv);
