@@ -94,6 +94,7 @@ static lmd_status run_job(lmd_run *run)
     LMD_TRY(lmd_run_hash_model(run));
     LMD_TRY(lmd_run_check_existing(run));
     if (run->is_complete_already) {
+        lmd_run_clear_work(run);
         return LMD_OK;
     }
     LMD_TRY(lmd_run_enter_work(run));

@@ -67,6 +67,13 @@ lmd_status lmd_run_enter_work(lmd_run *run);
 /* Root: one part prepares, the others wait for it. */
 lmd_status lmd_run_lock_spool(lmd_run *run);
 
+/* The result is there already: a run that was killed as soon as it had written it has
+ * left its work, which goes now. */
+void lmd_run_clear_work(lmd_run *run);
+
+/* Asked for; and a folder that was named to a part of a job serves the other parts. */
+bool lmd_run_keeps_work(const lmd_run *run);
+
 /* Gives the locks back, and removes folders that are empty. */
 void lmd_run_leave_work(lmd_run *run);
 

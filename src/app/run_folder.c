@@ -107,6 +107,37 @@ lmd_status lmd_run_enter_work(lmd_run *run)
     return check_unfinished(run);
 }
 
+/* Root. Somebody's else is left as it is, and so is what is in use. */
+static void clear_work(lmd_run *run)
+{
+    char *identity = lmd_run_identity(run, run->corpus_hashes, true);
+    const bool is_ours =
+        run->arguments->job.work == NULL || lmd_store_has_snapshots(run->unfinished);
+    if (is_ours && take_lock(&run->lock, run->unfinished) == LMD_OK &&
+        lmd_store_check_identity(run->unfinished, identity) == LMD_OK &&
+        lmd_store_clear(run->unfinished) == LMD_OK && !lmd_run_keeps_work(run)) {
+        (void)lmd_spool_clear(run->work);
+    }
+    lmd_memory_free(identity);
+}
+
+void lmd_run_clear_work(lmd_run *run)
+{
+    if (lmd_parallel_is_root(run->session)) {
+        name_folders(run);
+        if (lmd_file_is_folder(run->unfinished)) {
+            clear_work(run);
+        }
+    }
+}
+
+bool lmd_run_keeps_work(const lmd_run *run)
+{
+    const lmd_run_arguments *arguments = run->arguments;
+    return arguments->keeps_work ||
+           (arguments->part.parts > 1 && arguments->job.work != NULL);
+}
+
 void lmd_run_leave_work(lmd_run *run)
 {
     lmd_lock_release(run->spool_lock);

@@ -79,13 +79,6 @@ static void say_end(const lmd_run *run)
         computed->peak);
 }
 
-/* A work folder that was named to a part of a job serves the other parts as well. */
-static bool keeps_work(const lmd_run_arguments *arguments)
-{
-    return arguments->keeps_work ||
-           (arguments->part.parts > 1 && arguments->job.work != NULL);
-}
-
 /* Root: the result can't be written, so the sum is kept for the next try. */
 static void keep_sum(const lmd_run *run)
 {
@@ -122,7 +115,7 @@ static lmd_status finish_files(lmd_run *run)
         return status;
     }
     LMD_TRY(lmd_store_clear(run->unfinished));
-    return keeps_work(run->arguments) ? LMD_OK : lmd_spool_clear(run->work);
+    return lmd_run_keeps_work(run) ? LMD_OK : lmd_spool_clear(run->work);
 }
 
 lmd_status lmd_run_finish(lmd_run *run)
