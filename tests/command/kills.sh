@@ -22,6 +22,7 @@ expect 0 "$LMDEPTH" run $job -o "$SCRATCH/whole.nc"
 # look: what the work folder holds, in $attempt, $done and $packs.
 look() {
     expect 0 "$LMDEPTH" show --json "$work"
+    # shellcheck disable=SC2046 # three words
     set -- $("$PYTHON" -c "import json, sys
 job = json.load(open(sys.argv[1]))['jobs'][0]
 assert job['damaged'] == 0, job
@@ -40,6 +41,7 @@ killed() {
         is_running "$launcher" || fail "attempt $now with $1 ranks has ended: $(tail -n 3 "$SCRATCH/log")"
         sleep 0.02
     done
+    # shellcheck disable=SC2046 # a list
     kill -9 $(ranks_of "$SCRATCH/job.yaml")
     wait_for "$launcher" "$SCRATCH/job.yaml"
     look

@@ -29,7 +29,7 @@ for rank in 1 0; do
     launcher=$!
     until [ -n "$(find "$out.work" -name 'state.1.*' 2>/dev/null)" ]; do sleep 0.02; done
     stopped=$(rank_of "$out" "$rank")
-    [ -n "$stopped" ] && kill -STOP "$stopped" || give_up "no rank $rank to stop"
+    kill -STOP "$stopped" || give_up "no rank $rank to stop"
     before=$(saved)
     sleep "$seconds"
     after=$(saved)
