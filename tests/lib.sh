@@ -9,6 +9,8 @@ LMDEPTH="$BUILD/lmdepth"
 TEST_NAME=$(basename "$0" .sh)
 SCRATCH="$BUILD/tests/scratch/$TEST_NAME"
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+# Digests of the tests' files are not for the user's cache.
+export LMDEPTH_CACHE=off
 export OMPI_MCA_rmaps_base_oversubscribe=1
 rm -rf "$SCRATCH"
 mkdir -p "$SCRATCH"

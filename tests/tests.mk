@@ -20,7 +20,7 @@ $(BUILD)/tests/mpi/%: tests/mpi/%.c $(mpi_library) $(core_library) $(BUILD)/.dep
 
 .PHONY: test test-unit test-mpi test-command test-reference test-conformance tests-build
 
-tests-build: $(BUILD)/lmdepth $(unit_tests) $(mpi_tests)
+tests-build: $(BUILD)/lmdepth $(unit_tests) $(mpi_tests) $(BUILD)/tests/faults/kill_at.so
 
 ## test: installs what is missing, builds, runs every suite (under 8 minutes on 2 cores)
 test:
@@ -39,8 +39,14 @@ test-unit: $(unit_tests)
 test-mpi: $(mpi_tests)
 	@BUILD=$(BUILD) MPIRUN="$(MPIRUN)" $(MPI_ENV) tests/run_suite.sh mpi $(mpi_tests)
 
+# Kills a program at a chosen place (LD_PRELOAD).
+kill_at := $(BUILD)/tests/faults/kill_at.so
+$(kill_at): tests/faults/kill_at.c
+	@mkdir -p $(@D); echo "  test $<"
+	$(Q)$(CC) -std=c11 -pedantic -D_GNU_SOURCE -O1 -fPIC -shared $(WARNINGS) -o $@ $< -ldl
+
 ## test-command: the program as users call it
-test-command: $(BUILD)/lmdepth
+test-command: $(BUILD)/lmdepth $(kill_at)
 	@BUILD=$(BUILD) MPIRUN="$(MPIRUN)" PYTHON="$(VENV)/bin/python" $(MPI_ENV) \
 	    tests/run_suite.sh command $(sort $(wildcard tests/command/*.sh))
 
@@ -54,9 +60,10 @@ test-conformance: $(BUILD)/lmdepth
 	@BUILD=$(BUILD) $(MPI_ENV) "$(VENV)/bin/python" tests/conformance/run.py
 
 .PHONY: test-faults
-## test-faults: a hundred kills at random moments, with other ranks each time (10 minutes)
-test-faults: $(BUILD)/lmdepth
-	@BUILD=$(BUILD) MPIRUN="$(MPIRUN)" $(MPI_ENV) tests/faults/hundred.sh
+## test-faults: a hundred kills at random moments, with other ranks each time; one before each
+## change of the file system; ranks that stand still for 30 s (half an hour)
+test-faults: $(BUILD)/lmdepth $(kill_at)
+	@BUILD=$(BUILD) MPIRUN="$(MPIRUN)" $(MPI_ENV) tests/faults/all.sh
 
 # ---- sanitizers: everything, in a build folder of its own ----
 

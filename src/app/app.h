@@ -55,6 +55,10 @@ void lmd_job_arguments_clear(lmd_job_arguments *arguments);
 void lmd_arguments_add_set(struct argp_state *state, lmd_job_arguments *arguments,
                            const char *text);
 
+/* The value of an option that is a time. */
+void lmd_arguments_set_seconds(struct argp_state *state, const char *option,
+                               const char *text, double *seconds);
+
 /* --help-job: prints the table of keys on standard output; true when it did. */
 bool lmd_arguments_help_job(const lmd_job_arguments *arguments);
 
@@ -153,7 +157,7 @@ bool lmd_stop_is_late(double needed);
 /* Of this rank's stop, for people. */
 const char *lmd_stop_reason(void);
 
-/* ---- snapshots.c: what is counted so far, on disk and back ---- */
+/* ---- snapshots.c, store_*.c: what is counted so far, on disk and back ---- */
 
 #define LMD_STORE_IDENTITY "identity"
 #define LMD_STORE_LOCK "lock"
@@ -394,6 +398,10 @@ void lmd_estimate_append(const lmd_estimate *estimate, double peak, int processo
 /* LMD_RESOURCE, with the sum, when the plan does not fit the process, its control group
  * or the node, of whose ranks each needs it. */
 lmd_status lmd_limits_check(const lmd_memory_plan *plan, int node_ranks);
+
+/* Before MPI is started, which fails or hangs in too small an address space: the same of
+ * that limit alone, if there is one. */
+lmd_status lmd_limits_check_start(const lmd_job_arguments *arguments);
 
 /* ---- the subcommands: argv[0] is the command's name; the exit code is returned ---- */
 

@@ -116,6 +116,16 @@ void lmd_arguments_add_set(struct argp_state *state, lmd_job_arguments *argument
     add_override(state, arguments, key, equals + 1, "--set");
 }
 
+void lmd_arguments_set_seconds(struct argp_state *state, const char *option,
+                               const char *text, double *seconds)
+{
+    if (!lmd_text_to_seconds(text, seconds)) {
+        argp_error(state,
+                   "%s wants a time such as 03:50:00, 2-12:00:00, 90m or 45s, not '%s'",
+                   option, text);
+    }
+}
+
 static void set_threads(struct argp_state *state, lmd_job_arguments *arguments,
                         const char *text)
 {

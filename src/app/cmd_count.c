@@ -7,25 +7,47 @@
 
 #include "app.h"
 
+typedef struct lmd_count_arguments {
+    lmd_job_arguments job;
+    double max_seconds; /* 0: no limit */
+} lmd_count_arguments;
+
+enum { OPTION_MAX_TIME = 512 };
+
+static const struct argp_option options[] = {
+    {"max-time", OPTION_MAX_TIME, "TIME", 0,
+     "Stop in time with what is counted saved, and exit code 75: 03:50:00, 2-12:00:00, "
+     "90m, 45s",
+     0},
+    {0},
+};
+
 static const struct argp_child children[] = {{&lmd_job_argp, 0, NULL, 0}, {0}};
 
 static error_t parse_option(int key, char *text, struct argp_state *state)
 {
-    (void)text;
-    if (key == ARGP_KEY_INIT) {
-        state->child_inputs[0] = state->input;
-        return 0;
+    lmd_count_arguments *arguments = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &arguments->job;
+        break;
+    case OPTION_MAX_TIME:
+        lmd_arguments_set_seconds(state, "--max-time", text, &arguments->max_seconds);
+        break;
+    default:
+        return ARGP_ERR_UNKNOWN;
     }
-    return ARGP_ERR_UNKNOWN;
+    return 0;
 }
 
 static const struct argp argp = {
+    .options = options,
     .parser = parse_option,
     .args_doc = "JOB.yaml",
     .doc = "Counts how often each token id occurs in a job's corpus, and prints a "
            "frequency file that another job can name in frequency.from. `lmdepth merge` "
-           "sums such files. Stopped by a signal it ends with exit code 75; the same "
-           "command goes on.",
+           "sums such files. Stopped by a signal or --max-time it ends with exit code "
+           "75; the same command goes on.",
     .children = children,
 };
 
@@ -122,25 +144,25 @@ static lmd_status count_job(lmd_session *session, const lmd_job_arguments *argum
 
 int lmd_command_count(int argc, char **argv)
 {
-    lmd_job_arguments arguments = {0};
+    lmd_count_arguments arguments = {0};
     int code;
     if (!lmd_arguments_parse(&argp, argc, argv, &arguments, &code)) {
         return code;
     }
-    if (lmd_arguments_help_job(&arguments)) {
+    if (lmd_arguments_help_job(&arguments.job)) {
         return LMD_OK;
     }
-    lmd_log_set_quiet(arguments.is_quiet);
-    lmd_stop_watch(0);
+    lmd_log_set_quiet(arguments.job.is_quiet);
+    lmd_stop_watch(arguments.max_seconds);
     lmd_session *session = lmd_parallel_start(&argc, &argv);
     lmd_stop_watch_again();
-    const lmd_status status = count_job(session, &arguments);
+    const lmd_status status = count_job(session, &arguments.job);
     if (status == LMD_STOPPED) {
         lmd_log_say("%s", lmd_status_message());
     } else if (status != LMD_OK && lmd_parallel_is_root(session)) {
         lmd_log_error("%s", lmd_status_message());
     }
     lmd_parallel_end(session);
-    lmd_job_arguments_clear(&arguments);
+    lmd_job_arguments_clear(&arguments.job);
     return (int)status;
 }

@@ -13,6 +13,12 @@
 
 #define NO_LIMIT 1e18
 
+/* What starting one rank takes of the address space at least (measured: Open MPI 4.1 and
+ * its threads, 41 MB). */
+#define MPI_BYTES 48e6
+
+static const char of_process[] = "the limit of a process (ulimit -v)";
+
 /* A number of bytes at the beginning of a file; NO_LIMIT when there is none ("max"). */
 static double read_bytes(const char *path)
 {
@@ -105,15 +111,22 @@ static double node_left(void)
     return kilobytes < NO_LIMIT ? kilobytes * 1024 : NO_LIMIT;
 }
 
-static lmd_status refuse(const lmd_memory_plan *plan, int ranks, double needed,
-                         double left, const char *of_what)
+/* `mpi` is what MPI has still to take, 0 when it has started. */
+static lmd_status refuse(const lmd_memory_plan *plan, int ranks, double mpi, double left,
+                         const char *of_what)
 {
+    const double own = plan->engine + plan->counters;
+    char start[40] = "";
+    if (mpi > 0) {
+        (void)snprintf(start, sizeof start, " + MPI %.0f", mpi / 1e6);
+    }
     return lmd_status_set(
         LMD_RESOURCE,
         "memory: %.0f MB are needed (weights %.0f + %d rank%s x (states and scratch %.0f "
-        "+ counters %.0f)), but %s leaves %.0f MB",
-        needed / 1e6, plan->weights / 1e6, ranks, ranks == 1 ? "" : "s",
-        plan->engine / 1e6, plan->counters / 1e6, of_what, left > 0 ? left / 1e6 : 0.0);
+        "+ counters %.0f)%s), but %s leaves %.0f MB",
+        (plan->weights + ranks * own + mpi) / 1e6, plan->weights / 1e6, ranks,
+        ranks == 1 ? "" : "s", plan->engine / 1e6, plan->counters / 1e6, start, of_what,
+        left > 0 ? left / 1e6 : 0.0);
 }
 
 lmd_status lmd_limits_check(const lmd_memory_plan *plan, int node_ranks)
@@ -125,10 +138,30 @@ lmd_status lmd_limits_check(const lmd_memory_plan *plan, int node_ranks)
     const double group = control_group_left();
     const double node = node_left();
     if (one > space) {
-        return refuse(plan, 1, one, space, "the limit of a process (ulimit -v)");
+        return refuse(plan, 1, 0, space, of_process);
     }
     if (all > group) {
-        return refuse(plan, node_ranks, all, group, "the limit of this control group");
+        return refuse(plan, node_ranks, 0, group, "the limit of this control group");
     }
-    return all > node ? refuse(plan, node_ranks, all, node, "this node") : LMD_OK;
+    return all > node ? refuse(plan, node_ranks, 0, node, "this node") : LMD_OK;
+}
+
+lmd_status lmd_limits_check_start(const lmd_job_arguments *arguments)
+{
+    const double space = address_space_left();
+    lmd_inputs inputs;
+    if (space >= NO_LIMIT) {
+        return LMD_OK;
+    }
+    lmd_status status = LMD_OK; // what is wrong with the inputs is said when MPI runs
+    if (lmd_inputs_open(&inputs, arguments) == LMD_OK) {
+        const int threads = lmd_threads_choose(arguments->threads, 1);
+        const lmd_memory_plan plan = lmd_plan_memory(&inputs, threads, 1);
+        const double one = plan.weights + plan.engine + plan.counters;
+        if (one + MPI_BYTES > space) {
+            status = refuse(&plan, 1, MPI_BYTES, space, of_process);
+        }
+    }
+    lmd_inputs_clear(&inputs);
+    return status;
 }

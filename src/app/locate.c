@@ -1,5 +1,6 @@
 /* What a model's name means: a path, or a repository in the Hugging Face cache; and which
  * tokenizer belongs to it. */
+#include <lmdepth/base/hash_cache.h>
 #include <lmdepth/weights.h>
 
 #include "app.h"
@@ -47,7 +48,7 @@ static lmd_status list_hashes(const char *const *files, int n, lmd_text *out)
 {
     for (int i = 0; i < n; i++) {
         char hash[LMD_SHA256_HEX];
-        LMD_TRY(lmd_file_sha256(files[i], hash));
+        LMD_TRY(lmd_hash_cache_sha256(files[i], hash));
         lmd_text_append_format(out, "%s  %s\n", hash, lmd_file_name_of(files[i]));
     }
     return LMD_OK;
@@ -58,7 +59,7 @@ lmd_status lmd_locate_sha256(const lmd_model *model, char hex[LMD_SHA256_HEX])
     int n = 0;
     const char *const *const files = lmd_model_weights_files(model, &n);
     if (n == 1) {
-        return lmd_file_sha256(files[0], hex);
+        return lmd_hash_cache_sha256(files[0], hex);
     }
     lmd_text list = {0};
     const lmd_status status = list_hashes(files, n, &list);

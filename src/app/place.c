@@ -6,6 +6,19 @@
 
 #include "app.h"
 
+/* What runs that were killed while they wrote have left. */
+static void sweep(const char *path, const char *probe)
+{
+    (void)lmd_file_sweep(probe);
+    const int n = lmd_file_sweep(path);
+    if (n > 0) {
+        lmd_log_warn(
+            "beside %s there %s that a program on another host has not finished, "
+            "or is writing now: %s.tmp.*",
+            path, n == 1 ? "is a file" : "are files", path);
+    }
+}
+
 lmd_status lmd_place_check(const char *path)
 {
     if (lmd_file_is_folder(path)) {
@@ -21,6 +34,7 @@ lmd_status lmd_place_check(const char *path)
     if (status == LMD_OK) {
         status = lmd_status_within(lmd_file_write(probe, "", 0), "output");
         unlink(probe);
+        sweep(path, probe);
     }
     lmd_memory_free(probe);
     lmd_memory_free(folder);

@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
+
+#include <lmdepth/base/hash_cache.h>
 
 #include "app.h"
 
@@ -97,7 +100,7 @@ lmd_status lmd_prepare_hash(lmd_session *session, const lmd_inputs *inputs,
     lmd_status status = LMD_OK;
     for (int f = lmd_parallel_rank(session); f < files && status == LMD_OK; f += ranks) {
         char hex[LMD_SHA256_HEX];
-        status = lmd_file_sha256(lmd_corpus_file(corpus, f), hex);
+        status = lmd_hash_cache_sha256(lmd_corpus_file(corpus, f), hex);
         if (status == LMD_OK) {
             lmd_text_append_format(&mine, "%d %s\n", f, hex);
         }
@@ -193,7 +196,10 @@ static lmd_status fill_spool(lmd_preparation *preparation, lmd_team *team,
 {
     const lmd_inputs *inputs = preparation->inputs;
     lmd_session *session = preparation->session;
-    int *owner = share_units(inputs->corpus, lmd_parallel_ranks(session));
+    const int ranks = lmd_parallel_ranks(session);
+    const int files = lmd_corpus_files(inputs->corpus);
+    const time_t since = time(NULL);
+    int *owner = share_units(inputs->corpus, ranks);
     preparation->owner = owner;
     const lmd_farm_calls calls = {
         .context = preparation,
@@ -207,8 +213,10 @@ static lmd_status fill_spool(lmd_preparation *preparation, lmd_team *team,
     preparation->reader = NULL;
     lmd_memory_free(owner);
     if (status == LMD_OK) {
-        exchange_hashes(session, &preparation->hashes, lmd_corpus_files(inputs->corpus),
-                        hashes);
+        exchange_hashes(session, &preparation->hashes, files, hashes);
+        for (int f = lmd_parallel_rank(session); f < files; f += ranks) {
+            lmd_hash_cache_put(lmd_corpus_file(inputs->corpus, f), since, hashes[f]);
+        }
     }
     return status;
 }

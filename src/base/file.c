@@ -6,7 +6,6 @@
 #include <dirent.h>              /* readdir */
 #include <errno.h>               /* errno */
 #include <fcntl.h>               /* open, posix_fadvise */
-#include <limits.h>              /* HOST_NAME_MAX */
 #include <lmdepth/base/memory.h> /* lmd_memory_new */
 #include <stdio.h>               /* rename, snprintf */
 #include <stdlib.h>              /* getenv */
@@ -14,7 +13,7 @@
 #include <sys/stat.h>            /* fstat, mkdir */
 #include <unistd.h>              /* pread, fsync */
 
-enum { REQUEST_SIZE = 1 << 20, HOST_SIZE = 48 };
+enum { REQUEST_SIZE = 1 << 20 };
 
 struct lmd_file {
     char *path; /* owned */
@@ -349,53 +348,6 @@ static bool write_bytes(int descriptor, const char *bytes, size_t n_bytes)
         }
     }
     return true;
-}
-
-/* ---- temporary names: "<path>.tmp.<host>.<process>" ---- */
-
-static const char temporary_mark[] = ".tmp.";
-static const char host_letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                   "0123456789-_";
-static const char digits[] = "0123456789";
-
-/* Up to the first dot; without what a name should not hold. */
-static void name_host(char host[HOST_SIZE])
-{
-    char name[HOST_NAME_MAX + 1] = "";
-    (void)gethostname(name, sizeof name - 1);
-    name[strcspn(name, ".")] = 0;
-    (void)snprintf(host, HOST_SIZE, "%.*s", HOST_SIZE - 1, *name ? name : "_");
-    for (char *c = host; *c; c++) {
-        *c = strchr(host_letters, *c) ? *c : '_';
-    }
-}
-
-char *lmd_file_temporary(const char *path)
-{
-    char host[HOST_SIZE];
-    lmd_text name = {0};
-    name_host(host);
-    lmd_text_append_format(&name, "%s%s%s.%ld", path, temporary_mark, host,
-                           (long)getpid());
-    return name.bytes;
-}
-
-size_t lmd_file_length_of_final(const char *name)
-{
-    const char *mark = NULL;
-    for (const char *at = name; (at = strstr(at, temporary_mark)) != NULL; at++) {
-        mark = at;
-    }
-    if (mark) {
-        const char *const host = mark + sizeof temporary_mark - 1;
-        const size_t n_host = strspn(host, host_letters);
-        const size_t n_digits =
-            host[n_host] == '.' ? strspn(host + n_host + 1, digits) : 0;
-        if (n_host > 0 && n_digits > 0 && host[n_host + 1 + n_digits] == 0) {
-            return (size_t)(mark - name);
-        }
-    }
-    return strlen(name);
 }
 
 /* In a folder where others may write, the name may be there already: as a link that leads

@@ -1,38 +1,33 @@
-/* The lock appears whole: it is written under another name and linked, which fails when
- * there is one already. One whose holder is gone is moved aside before the next try, and
- * looked at again there: of two programs that find it at the same moment only one moves
- * it, and who has moved a new lock by mistake puts it back.
+/* The lock appears whole: it is written under a name of this process and linked to its
+ * own, which fails when there is one already.
  *
- *     lmdepth lock 1
- *     host n017
- *     process 4711 88123            its number, and when it started (clock ticks)
- *     job 123456                    SLURM_JOB_ID, or -
- *     beat 1767225600               seconds since 1970, renewed in place */
+ * One whose holder is gone may not simply be removed: another may have found the same,
+ * and have taken over meanwhile. So there is a link for succeeding as well,
+ * "<lock>.after.<hash of the words of who is gone>", which one alone can make. Who has
+ * made it looks whether the lock still says those words, and renames its own over it. A
+ * successor who has gone before he had done so is succeeded in the same way, by his
+ * words. What the dead have left lying about is removed by whoever has got the lock. */
 #include <lmdepth/base/lock.h>
 
-#include <errno.h> /* errno */
-#include <fcntl.h> /* open */
+#include <dirent.h> /* readdir */
+#include <errno.h>  /* errno */
+#include <fcntl.h>  /* open */
 #include <pthread.h>
-#include <stdio.h>  /* sscanf */
-#include <stdlib.h> /* getenv */
+#include <stdio.h>  /* rename */
 #include <string.h> /* strcmp */
 #include <sys/stat.h>
 #include <time.h>
-#include <unistd.h> /* link, gethostname */
+#include <unistd.h> /* link */
 #include <lmdepth/base/file.h>
+#include <lmdepth/base/hash.h>
 #include <lmdepth/base/memory.h>
-#include <lmdepth/base/text.h>
+#include "lock_holder.h"
 
-enum { BEAT_SECONDS = 60, STALE_SECONDS = 5 * 60, NAME_SIZE = 128, LARGEST = 4096 };
-
-/* What a lock file says. */
-typedef struct lock_holder {
-    char host[NAME_SIZE];
-    long long process;
-    unsigned long long started;
-    char job[NAME_SIZE]; /* "-": none */
-    long long beat;
-} lock_holder;
+enum {
+    BEAT_SECONDS = 60,
+    ATTEMPTS = 64,  /* at a lock that changes all the time */
+    SUCCESSORS = 64 /* who are gone themselves, one after the other */
+};
 
 struct lmd_lock {
     char *path; /* owned */
@@ -45,158 +40,122 @@ struct lmd_lock {
     bool is_lost;
 };
 
-/* ---- who ---- */
-
-/* Field 22 of /proc/<process>/stat; 0 when there is no such process, or only what a
- * killed one leaves until its parent looks. */
-static unsigned long long start_of(long long process)
-{
-    char path[64];
-    unsigned long long started = 0;
-    (void)snprintf(path, sizeof path, "/proc/%lld/stat", process);
-    FILE *const file = fopen(path, "re");
-    if (!file) {
-        return 0;
-    }
-    char line[1024] = "";
-    const size_t n = fread(line, 1, sizeof line - 1, file);
-    line[n] = 0;
-    (void)fclose(file);
-    const char *at = strrchr(line, ')'); /* the name before it may hold anything */
-    if (at && (strncmp(at, ") Z", 3) == 0 || strncmp(at, ") X", 3) == 0)) {
-        return 0;
-    }
-    for (int field = 2; at && field < 22; field++) {
-        at = strchr(at + 1, ' ');
-    }
-    return at && sscanf(at, "%llu", &started) == 1 ? started : 0;
-}
-
-static void copy_word(char out[NAME_SIZE], const char *word)
-{
-    (void)snprintf(out, NAME_SIZE, "%s", word && *word ? word : "-");
-    for (char *c = out; *c; c++) {
-        *c = lmd_text_is_white(*c) || *c == '/' ? '_' : *c;
-    }
-}
-
-static lock_holder describe_self(void)
-{
-    lock_holder self = {.process = (long long)getpid()};
-    char host[NAME_SIZE] = "";
-    (void)gethostname(host, sizeof host - 1);
-    copy_word(self.host, host);
-    copy_word(self.job, getenv("SLURM_JOB_ID"));
-    self.started = start_of(self.process);
-    self.beat = (long long)time(NULL);
-    return self;
-}
-
-/* ---- the file ---- */
-
-/* Fixed widths, so that a beat can be written in place. */
-static void format_holder(const lock_holder *holder, lmd_text *out)
-{
-    lmd_text_append_format(
-        out, "lmdepth lock 1\nhost %s\nprocess %lld %llu\njob %s\nbeat %020lld\n",
-        holder->host, holder->process, holder->started, holder->job, holder->beat);
-}
-
-static bool parse_holder(const char *text, lock_holder *out)
-{
-    return sscanf(text, "lmdepth lock 1 host %127s process %lld %llu job %127s beat %lld",
-                  out->host, &out->process, &out->started, out->job, &out->beat) == 5 &&
-           out->beat >= 0; /* so that no difference of two overflows */
-}
-
-/* What is at `path`; false when there is nothing or it can't be understood, which counts
- * as a sign of life of the time it was written. */
-static bool read_holder(const char *path, lock_holder *out)
-{
-    lmd_text text = {0};
-    struct stat info;
-    *out = (lock_holder){.host = "an unknown host", .job = "-"};
-    if (stat(path, &info) != 0) {
-        return false;
-    }
-    const bool is_read = lmd_file_read_all(path, LARGEST, &text) == LMD_OK;
-    if (!is_read || !parse_holder(lmd_text_string(&text), out)) {
-        *out = (lock_holder){.host = "an unknown host", .job = "-"};
-        out->beat = (long long)info.st_mtime;
-    }
-    lmd_text_clear(&text);
-    return true;
-}
-
-static bool is_gone(const lock_holder *holder, const lock_holder *self)
-{
-    if (strcmp(holder->host, self->host) == 0) {
-        const unsigned long long started = start_of(holder->process);
-        return started == 0 || started != holder->started;
-    }
-    const bool is_our_job =
-        strcmp(self->job, "-") != 0 && strcmp(holder->job, self->job) == 0;
-    return is_our_job || self->beat - holder->beat > STALE_SECONDS;
-}
-
 /* ---- taking ---- */
 
-/* LMD_OK when there was none; LMD_FAILED when there is one already. */
-static lmd_status create(const char *path, const lock_holder *self)
+/* A name under which this process writes what it wants to be the lock. Caller frees. */
+static char *name_own(const char *path, const lock_holder *self)
+{
+    lmd_text own = {0};
+    lmd_text_append_format(&own, "%s.%s.%lld", path, self->host, self->process);
+    return own.bytes;
+}
+
+static lmd_status write_own(const char *own, const lock_holder *self)
 {
     lmd_text text = {0};
-    lmd_text own = {0};
-    format_holder(self, &text);
-    lmd_text_append_format(&own, "%s.%s.%lld", path, self->host, self->process);
-    lmd_status status = lmd_file_write(own.bytes, text.bytes, text.size);
-    if (status == LMD_OK && link(own.bytes, path) != 0) {
-        status = errno == EEXIST ? LMD_FAILED
-                                 : lmd_status_set(LMD_RESOURCE, "%s: can't be made: %s",
-                                                  path, strerror(errno));
-    }
-    (void)unlink(own.bytes);
-    lmd_text_clear(&own);
+    lock_format_holder(self, &text);
+    const lmd_status status = lmd_file_write(own, text.bytes, text.size);
     lmd_text_clear(&text);
     return status;
 }
 
-static bool is_same(const lock_holder *a, const lock_holder *b)
+/* Who follows the holder of these words. Caller frees. */
+static char *name_successor(const char *path, const lock_holder *gone)
 {
-    return strcmp(a->host, b->host) == 0 && a->process == b->process &&
-           a->started == b->started && a->beat == b->beat;
+    enum { LETTERS = 16 };
+    lmd_text text = {0};
+    lmd_text name = {0};
+    char hex[LMD_SHA256_HEX];
+    lock_format_holder(gone, &text);
+    lmd_sha256_of(text.bytes, text.size, hex);
+    lmd_text_append_format(&name, "%s.after.%.*s", path, LETTERS, hex);
+    lmd_text_clear(&text);
+    return name.bytes;
 }
 
-/* Moves away a lock whose holder is gone. */
-static void move_aside(const char *path, const lock_holder *gone, const lock_holder *self)
+/* link(2); a network file system that lost its answer says that there is one, and it is
+ * ours. */
+static bool make_link(const char *own, const char *path)
 {
-    lmd_text aside = {0};
-    lock_holder moved;
-    lmd_text_append_format(&aside, "%s.gone.%s.%lld", path, self->host, self->process);
-    if (rename(path, aside.bytes) == 0) {
-        const bool is_another =
-            read_holder(aside.bytes, &moved) && !is_same(&moved, gone);
-        /* Then somebody was faster and has taken it. Where a third has taken it
-         * meanwhile, the second learns of that at its next beat. */
-        if (!is_another || link(aside.bytes, path) == 0 || errno == EEXIST) {
-            (void)unlink(aside.bytes);
+    struct stat a, b;
+    if (link(own, path) == 0) {
+        return true;
+    }
+    if (errno != EEXIST) {
+        return false;
+    }
+    const bool is_ours = stat(own, &a) == 0 && lstat(path, &b) == 0 &&
+                         a.st_ino == b.st_ino && a.st_dev == b.st_dev;
+    errno = EEXIST;
+    return is_ours;
+}
+
+typedef enum outcome {
+    TAKEN,  /* the lock is ours */
+    HELD,   /* by the holder, who is not gone */
+    CHANGED /* look again */
+} outcome;
+
+/* With the right to follow `gone`, or the one who is gone after him: the lock is ours if
+ * it still says the first one's words. */
+static outcome replace(const char *path, const char *own, const lock_holder *gone)
+{
+    lock_holder now;
+    const bool is_still = lock_read_holder(path, &now) && lock_is_same(&now, gone);
+    return is_still && rename(own, path) == 0 ? TAKEN : CHANGED;
+}
+
+/* `holder` is gone; when a successor of his is alive, that one is put in his place. */
+static outcome succeed(const char *path, const char *own, const lock_holder *self,
+                       lock_holder *holder)
+{
+    const lock_holder first = *holder;
+    for (int i = 0; i < SUCCESSORS; i++) {
+        char *const after = name_successor(path, holder);
+        const bool is_first = make_link(own, after);
+        const bool is_there = is_first || lock_read_holder(after, holder);
+        outcome result = CHANGED;
+        if (is_first) {
+            result = replace(path, own, &first);
+            (void)unlink(after);
+        }
+        lmd_memory_free(after);
+        if (is_first || !is_there) {
+            return result;
+        }
+        if (!lock_is_gone(holder, self)) {
+            return HELD;
         }
     }
-    lmd_text_clear(&aside);
+    return CHANGED;
 }
 
-static void append_holder(const lock_holder *holder, lmd_text *out)
+/* One try at the lock. HELD: by *holder. */
+static lmd_status try_once(const char *path, const char *own, const lock_holder *self,
+                           lock_holder *holder, outcome *result)
 {
-    const long long age = (long long)time(NULL) - holder->beat;
-    const bool has_job = strcmp(holder->job, "-") != 0;
-    lmd_text_append_format(out, "process %lld on %s%s%s (last sign of life %lld s ago)",
-                           holder->process, holder->host, has_job ? ", Slurm job " : "",
-                           has_job ? holder->job : "", age < 0 ? 0 : age);
+    *result = CHANGED;
+    if (make_link(own, path)) {
+        *result = TAKEN;
+        return LMD_OK;
+    }
+    if (errno == ENOENT) { /* a holder took what we had written for a dead one's */
+        return write_own(own, self);
+    }
+    if (errno != EEXIST) {
+        return lmd_status_set(LMD_RESOURCE, "%s: can't be made: %s", path,
+                              strerror(errno));
+    }
+    if (lock_read_holder(path, holder)) {
+        *result = lock_is_gone(holder, self) ? succeed(path, own, self, holder) : HELD;
+    }
+    return LMD_OK;
 }
 
 static lmd_status refuse(const char *path, const lock_holder *holder)
 {
     lmd_text who = {0};
-    append_holder(holder, &who);
+    lock_append_holder(holder, &who);
     const lmd_status status = lmd_status_set(
         LMD_USAGE, "%s: in use by %s; if it is gone for certain, remove this file", path,
         who.bytes);
@@ -206,13 +165,64 @@ static lmd_status refuse(const char *path, const lock_holder *holder)
 
 bool lmd_lock_describe(const char *path, lmd_text *who)
 {
-    const lock_holder self = describe_self();
+    const lock_holder self = lock_describe_self();
     lock_holder holder = {0};
-    if (!read_holder(path, &holder) || is_gone(&holder, &self)) {
+    if (!lock_read_holder(path, &holder) || lock_is_gone(&holder, &self)) {
         return false;
     }
-    append_holder(&holder, who);
+    lock_append_holder(&holder, who);
     return true;
+}
+
+/* ---- what the dead have left ---- */
+
+static bool is_all(const char *text, const char *letters)
+{
+    return *text != 0 && text[strspn(text, letters)] == 0;
+}
+
+/* "<lock>.<host>.<process>" or "<lock>.after.<hash>". */
+static bool is_ours_by_name(const char *name, const char *lock)
+{
+    const size_t n = strlen(lock);
+    const char *const end = strrchr(name, '.');
+    if (strncmp(name, lock, n) != 0 || name[n] != '.' || end <= name + n + 1) {
+        return false;
+    }
+    return is_all(end + 1, "0123456789") ||
+           (strncmp(name + n, ".after.", 7) == 0 && is_all(end + 1, "0123456789abcdef"));
+}
+
+/* Was it left by one of us who is gone? */
+static bool is_left_over(const char *folder, const char *name, const char *lock,
+                         const lock_holder *self)
+{
+    lock_holder holder;
+    const size_t length = lmd_file_length_of_final(name);
+    const bool is_temporary = name[length] != 0;
+    char *const final = lmd_memory_copy_bytes(name, length);
+    char *const path = lmd_file_join(folder, name);
+    const bool is = is_ours_by_name(final, lock) && lock_read_holder(path, &holder) &&
+                    (holder.is_understood || is_temporary) && lock_is_gone(&holder, self);
+    lmd_memory_free(path);
+    lmd_memory_free(final);
+    return is;
+}
+
+/* With the lock in hand. */
+static void sweep(const char *path, const lock_holder *self)
+{
+    char *const folder = lmd_file_folder_of(path);
+    DIR *const entries = opendir(folder);
+    for (const struct dirent *entry; entries && (entry = readdir(entries)) != NULL;) {
+        if (is_left_over(folder, entry->d_name, lmd_file_name_of(path), self)) {
+            (void)unlinkat(dirfd(entries), entry->d_name, 0);
+        }
+    }
+    if (entries) {
+        (void)closedir(entries);
+    }
+    lmd_memory_free(folder);
 }
 
 /* ---- the beat ---- */
@@ -223,7 +233,7 @@ bool lmd_lock_describe(const char *path, lmd_text *who)
 static bool is_ours(const lmd_lock *lock, const struct stat *info)
 {
     lock_holder there;
-    if (info->st_ino != lock->inode || !read_holder(lock->path, &there)) {
+    if (info->st_ino != lock->inode || !lock_read_holder(lock->path, &there)) {
         return false;
     }
     const lock_holder *const self = &lock->holder;
@@ -243,7 +253,7 @@ static bool beat(lmd_lock *lock)
     }
     const bool is_held = fstat(file, &info) == 0 && is_ours(lock, &info);
     lock->holder.beat = (long long)time(NULL);
-    format_holder(&lock->holder, &text);
+    lock_format_holder(&lock->holder, &text);
     if (is_held) {
         /* A full disk does not matter here: the bytes are there already. */
         const ssize_t written = pwrite(file, text.bytes, text.size, 0);
@@ -286,28 +296,35 @@ static lmd_lock *start(const char *path, const lock_holder *self)
     return lock;
 }
 
-lmd_status lmd_lock_take(lmd_lock **out, const char *path)
+static lmd_status take(lmd_lock **out, const char *path, const char *own,
+                       const lock_holder *self)
 {
-    const lock_holder self = describe_self();
-    lock_holder holder = {0};
-    *out = NULL;
-    for (int attempt = 0; attempt < 8; attempt++) {
-        const lmd_status status = create(path, &self);
-        if (status == LMD_OK) {
-            *out = start(path, &self);
+    lock_holder holder = {.host = "an unknown host", .job = "-"};
+    LMD_TRY(write_own(own, self));
+    for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+        outcome result;
+        LMD_TRY(try_once(path, own, self, &holder, &result));
+        if (result == TAKEN) {
+            *out = start(path, self);
+            sweep(path, self);
             return LMD_OK;
         }
-        if (status != LMD_FAILED) {
-            return status;
-        }
-        if (read_holder(path, &holder)) {
-            if (!is_gone(&holder, &self)) {
-                return refuse(path, &holder);
-            }
-            move_aside(path, &holder, &self);
+        if (result == HELD) {
+            break;
         }
     }
     return refuse(path, &holder);
+}
+
+lmd_status lmd_lock_take(lmd_lock **out, const char *path)
+{
+    const lock_holder self = lock_describe_self();
+    char *const own = name_own(path, &self);
+    *out = NULL;
+    const lmd_status status = take(out, path, own, &self);
+    (void)unlink(own);
+    lmd_memory_free(own);
+    return status;
 }
 
 bool lmd_lock_is_lost(const lmd_lock *lock)

@@ -220,6 +220,21 @@ expect 2 $merge "$SCRATCH/a.nc"
 says "-o"
 expect 2 $merge -o "$SCRATCH/no.nc"
 expect 4 $merge "$SCRATCH/a.nc" -o /proc/nothing/no.nc
+# Killed before the sum has its name: nothing is there, and what was written goes with the next one.
+for killed in killed.nc killed.tsv; do
+    kind=${killed#killed.}
+    expect 137 env LD_PRELOAD="$BUILD/tests/faults/kill_at.so" KILL_CALL=rename KILL_OF="$killed" \
+        KILL_AT=1 $merge "$SCRATCH/a.$kind" "$SCRATCH/c.$kind" -o "$SCRATCH/$killed"
+    [ ! -e "$SCRATCH/$killed" ] || fail "a killed merge wrote $killed"
+    [ -n "$(find "$SCRATCH" -name "$killed.tmp.*")" ] || fail "killed too early"
+    expect 0 $merge "$SCRATCH/a.$kind" "$SCRATCH/c.$kind" -o "$SCRATCH/$killed"
+    [ -z "$(find "$SCRATCH" -name "$killed.tmp.*")" ] || fail "$killed.tmp.* stayed"
+done
+# What another host may be writing stays, and is named.
+: >"$SCRATCH/killed.nc.tmp.elsewhere.5"
+expect 0 $merge "$SCRATCH/a.nc" "$SCRATCH/c.nc" -o "$SCRATCH/killed.nc"
+says "beside $SCRATCH/killed.nc there is a file" "another host"
+rm "$SCRATCH/killed.nc.tmp.elsewhere.5"
 [ ! -e "$SCRATCH/no.nc" ] || fail "a refused merge wrote a file"
 [ -z "$(find "$SCRATCH" -name '*.tmp.*')" ] || fail "temporary files stayed"
 exit 0

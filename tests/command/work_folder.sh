@@ -57,6 +57,19 @@ chunks=$(find "$work" -name 'chunk.*' | wc -l)
 expect 0 $MPIRUN -n 3 $command
 same "$(cat "$SCRATCH/whole.tsv")" "$(cat "$SCRATCH/out")"
 [ ! -e "$work" ] || fail "the work folder stayed"
+# A limit of time, again and again: each attempt prepares something.
+expect 2 $command --max-time soon
+says "--max-time wants a time"
+count=0
+until $command --max-time 0.1s >"$SCRATCH/out" 2>"$SCRATCH/err" </dev/null; do
+    same 75 $?
+    says "stopped early while preparing: the time of --max-time"
+    count=$((count + 1))
+    [ "$count" -lt 12 ] || fail "no end after $count runs of a tenth of a second"
+done
+[ "$count" -ge 2 ] || fail "count was stopped only $count times"
+same "$(cat "$SCRATCH/whole.tsv")" "$(cat "$SCRATCH/out")"
+[ ! -e "$work" ] || fail "the work folder stayed"
 # What could not be printed is not lost.
 $command >/dev/full 2>"$SCRATCH/err" </dev/null
 same 4 $?
@@ -70,6 +83,14 @@ json() { # json EXPRESSION: true of `o`, the JSON on the last command's output
         "$SCRATCH/out" || fail "not $1"
 }
 run="$LMDEPTH run $SCRATCH/job.yaml --threads 1 --work $work --snapshot-every 0.2s"
+count=0
+until $run --prepare-only --max-time 0.1s >"$SCRATCH/out" 2>"$SCRATCH/err" </dev/null; do
+    same 75 $?
+    says "stopped early while preparing: the time of --max-time"
+    count=$((count + 1))
+    [ "$count" -lt 12 ] || fail "run has not prepared in $count runs of a tenth of a second"
+done
+[ "$count" -ge 2 ] || fail "preparing was stopped only $count times"
 expect 0 $run --prepare-only --set prompts.limit=700
 expect 0 "$LMDEPTH" show "$work/"
 prints "packs, 1 chunk, 1 group" "snapshots   none"

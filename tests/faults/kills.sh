@@ -8,6 +8,7 @@ kills=$1 job=$2 whole=$3
 BUILD=${BUILD:-build}
 MPIRUN=${MPIRUN:-mpirun}
 state=${SEED:-1}
+. tests/faults/ranks.sh
 folder=$(mktemp -d "$BUILD/tests/kills.XXXXXX") || exit 1
 trap 'rm -rf "$folder"' EXIT
 out="$folder/out.nc"
@@ -17,13 +18,6 @@ export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_
 draw() {
     state=$((state * 16807 % 2147483647))
     drawn=$((state / 7 % $1))
-}
-
-# The ranks of our mpirun, by the name of their result.
-ranks_of() {
-    pgrep -f "lmdepth run .*$out" | while read -r one; do
-        [ "$(cat "/proc/$one/comm" 2>/dev/null)" = lmdepth ] && echo "$one"
-    done
 }
 
 hit=0 attempts=0 finished=0
@@ -37,9 +31,9 @@ while [ "$hit" -lt "$kills" ]; do
     launcher=$!
     draw 28
     sleep "$((drawn / 10)).$((drawn % 10))"
-    victims=$(ranks_of)
+    victims=$(ranks_of "$out")
     draw 4
-    if [ -n "$victims" ] && kill -0 "$launcher" 2>/dev/null; then
+    if [ -n "$victims" ] && is_running "$launcher"; then
         case $drawn in
             0) chosen=$launcher ;;
             1) chosen=$victims ;;
@@ -52,15 +46,9 @@ while [ "$hit" -lt "$kills" ]; do
         kill -9 $chosen 2>/dev/null
         hit=$((hit + 1))
     fi
-    wait "$launcher" 2>/dev/null
+    wait_for "$launcher" "$out"
     # What mpirun leaves behind when it is killed itself ends by itself, or is ended here.
-    for _ in 1 2 3 4 5 6 7 8 9 10; do
-        left=$(ranks_of)
-        [ -z "$left" ] && break
-        # shellcheck disable=SC2086 # a list
-        kill -9 $left 2>/dev/null
-        sleep 0.1
-    done
+    kill_ranks "$out"
     if [ -f "$out" ]; then
         "$BUILD/lmdepth" compare "$whole" "$out" || { echo "different after $hit kills (SEED=${SEED:-1})"; exit 1; }
         finished=$((finished + 1))
@@ -70,4 +58,7 @@ done
 "$BUILD/lmdepth" run "$job" -o "$out" --threads 1 >"$folder/log" 2>&1 || { cat "$folder/log"; exit 1; }
 "$BUILD/lmdepth" compare "$whole" "$out" || exit 1
 [ ! -e "$out.work" ] || { echo "the work folder stayed"; exit 1; }
-echo "kills: $hit in $attempts attempts, $((finished + 1)) results, all equal"
+rm "$out"
+left=$(find "$folder" -name 'out*')
+[ -z "$left" ] || { echo "left over: $left"; exit 1; }
+echo "kills: $hit in $attempts attempts, $((finished + 1)) results, all equal; mpirun hung $hung times"

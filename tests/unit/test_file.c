@@ -378,6 +378,50 @@ static void temporary_names_are_known_again(void **state)
     }
 }
 
+/* The number of a process that was, and of one that is. */
+static long dead_process(void)
+{
+    const pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    return (long)child;
+}
+
+static void what_killed_processes_left_is_removed(void **state)
+{
+    (void)state;
+    char path[PATH_SIZE], file[PATH_SIZE];
+    char *const own = lmd_file_temporary("data");
+    const int n_host = (int)(strrchr(own, '.') - own); /* "data.tmp.<host>" */
+    const struct {
+        const char *format;
+        long process;
+        bool goes;
+    } files[] = {
+        {"%.*s.%ld", dead_process(), true},         {"%.*s.%ld", (long)getpid(), false},
+        {"%.*s.%ld", (long)getppid(), false},       {"%.*s-2.%ld", dead_process(), false},
+        {"%.*s.%ldx", dead_process(), false},       {"x%.*s.%ld", dead_process(), false},
+        {"%.*s.%ld99999999999999999999", 1, false}, {"%.*s.%ld", 0, false}};
+    enum { FILES = sizeof files / sizeof files[0] };
+    lmd_text names[FILES] = {0};
+    for (int i = 0; i < FILES; i++) {
+        lmd_text_append_format(&names[i], files[i].format, n_host, own, files[i].process);
+        assert_int_equal(lmd_file_write(in_folder(file, names[i].bytes), "x", 1), LMD_OK);
+    }
+    assert_int_equal(lmd_file_sweep(in_folder(path, "data")), 5);
+    for (int i = 0; i < FILES; i++) {
+        in_folder(file, names[i].bytes);
+        assert_int_equal(lmd_file_exists(file), !files[i].goes);
+        (void)unlink(file);
+        lmd_text_clear(&names[i]);
+    }
+    assert_int_equal(lmd_file_sweep("/nowhere/data"), 0);
+    lmd_memory_free(own);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -393,6 +437,7 @@ int main(void)
         cmocka_unit_test(paths_are_joined_and_taken_apart),
         cmocka_unit_test(what_is_in_the_way_is_not_written_to),
         cmocka_unit_test(temporary_names_are_known_again),
+        cmocka_unit_test(what_killed_processes_left_is_removed),
     };
     return cmocka_run_group_tests_name("file", tests, begin, end);
 }

@@ -15,10 +15,11 @@
 #include <unistd.h>   /* fork */
 #include <cmocka.h>
 #include <lmdepth/base/file.h>
+#include <lmdepth/base/hash.h>
 #include <lmdepth/base/memory.h>
 #include <lmdepth/base/text.h>
 
-enum { ROUNDS = 40, TAKERS = 4 };
+enum { ROUNDS = 30, TAKERS = 20, LIVES = 8, GENERATIONS = 25 };
 
 static char folder[] = "/tmp/lmdepth-lock-XXXXXX";
 static char path[64];
@@ -229,14 +230,16 @@ static void another_in_the_same_file_is_noticed(void **state)
     expect_taken();
 }
 
-/* Nobody else may be inside: the file "inside" is made by one alone. */
-static int take_and_look(const char *inside)
+/* Nobody else may be inside: the file "inside" is made by one alone. Every life ends with
+ * the lock in hand. */
+static int take_and_die(const char *inside)
 {
     lmd_lock *lock = NULL;
-    int n_taken = 0;
-    while (n_taken < ROUNDS) {
+    for (int n_taken = 0; n_taken < LIVES;) {
+        const struct timespec pause = {.tv_nsec = 200 * 1000};
         const lmd_status status = lmd_lock_take(&lock, path);
         if (status == LMD_USAGE) {
+            (void)nanosleep(&pause, NULL);
             continue;
         }
         const int file = open(inside, O_WRONLY | O_CREAT | O_EXCL, 0600);
@@ -245,30 +248,39 @@ static int take_and_look(const char *inside)
         }
         (void)close(file);
         (void)unlink(inside);
-        lmd_lock_release(lock);
-        n_taken++;
+        if (++n_taken < LIVES) {
+            lmd_lock_release(lock);
+        }
     }
     return 0;
 }
 
+static void start_taker(const char *inside)
+{
+    const pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        _exit(take_and_die(inside));
+    }
+}
+
+/* Each that dies is followed by another, so that the dead are succeeded all the time. */
 static void takers_never_meet(void **state)
 {
     (void)state;
-    pid_t takers[TAKERS];
+    enum { AT_ONCE = 6 };
     char *const inside = lmd_file_join(folder, "inside");
-    for (int i = 0; i < TAKERS; i++) {
-        takers[i] = fork();
-        assert_true(takers[i] >= 0);
-        if (takers[i] == 0) {
-            _exit(take_and_look(inside));
+    for (int i = 0; i < GENERATIONS + AT_ONCE; i++) {
+        if (i < GENERATIONS) {
+            start_taker(inside);
+        }
+        if (i >= AT_ONCE) {
+            int code = -1;
+            assert_true(wait(&code) > 0);
+            assert_int_equal(code, 0);
         }
     }
-    for (int i = 0; i < TAKERS; i++) {
-        int code = -1;
-        assert_int_equal(waitpid(takers[i], &code, 0), takers[i]);
-        assert_int_equal(code, 0);
-    }
-    assert_false(lmd_file_exists(path));
+    expect_taken(); // from the last
     lmd_memory_free(inside);
 }
 
@@ -324,10 +336,133 @@ static void one_takes_over_from_the_dead(void **state)
 {
     (void)state;
     for (int round = 0; round < ROUNDS; round++) {
-        forge(host, -1, 1, "-", 0);
+        const bool is_here = round % 2 == 0;
+        forge(is_here ? host : "elsewhere", is_here ? -1 : 1, 1, "-", 1000);
         assert_int_equal(count_winners(), 1);
     }
     expect_taken();
+}
+
+/* The name under which somebody follows the lock that is there; and what it says. */
+static char *name_successor(void)
+{
+    lmd_text text = {0};
+    lmd_text name = {0};
+    char hex[LMD_SHA256_HEX];
+    read_lock(&text);
+    lmd_sha256_of(text.bytes, text.size, hex);
+    lmd_text_append_format(&name, "%s.after.%.16s", path, hex);
+    lmd_text_clear(&text);
+    return name.bytes;
+}
+
+/* Successors who were killed before they had put themselves in the dead one's place. */
+static void dead_successors_are_succeeded(void **state)
+{
+    (void)state;
+    for (int round = 0; round < ROUNDS; round++) {
+        forge(host, -1, 3, "-", 0);
+        char *const third = name_successor();
+        assert_int_equal(rename(path, third), 0);
+        forge(host, -1, 2, "-", 0);
+        char *const second = name_successor();
+        assert_int_equal(rename(path, second), 0);
+        // the lock is the first's; the second follows it, and the third the second
+        forge(host, -1, 1, "-", 0);
+        char *const after_first = name_successor();
+        assert_int_equal(rename(second, after_first), 0);
+        forge(host, -1, 2, "-", 0);
+        char *const after_second = name_successor();
+        assert_int_equal(rename(third, after_second), 0);
+        forge(host, -1, 1, "-", 0);
+        if (round == 0) {
+            expect_taken();
+        } else {
+            assert_int_equal(count_winners(), 1);
+            expect_taken();
+        }
+        assert_false(lmd_file_exists(after_first));
+        assert_false(lmd_file_exists(after_second));
+        lmd_memory_free(third);
+        lmd_memory_free(second);
+        lmd_memory_free(after_first);
+        lmd_memory_free(after_second);
+    }
+}
+
+static void living_successors_hold_it(void **state)
+{
+    (void)state;
+    const unsigned long long started = own_start();
+    forge(host, (long long)getpid(), started, "-", 0);
+    char *const kept = lmd_file_join(folder, "kept");
+    assert_int_equal(rename(path, kept), 0);
+    forge(host, -1, 1, "-", 0);
+    char *const after = name_successor();
+    assert_int_equal(rename(kept, after), 0);
+    expect_refused("in use by process");
+    assert_true(lmd_file_exists(after));
+    assert_int_equal(unlink(after), 0);
+    expect_taken();
+    lmd_memory_free(after);
+    lmd_memory_free(kept);
+}
+
+static bool is_there(const char *name)
+{
+    char *const file = lmd_file_join(folder, name);
+    const bool is = lmd_file_exists(file);
+    lmd_memory_free(file);
+    return is;
+}
+
+static void put(const char *name, const char *bytes, bool is_old)
+{
+    const struct timespec old[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
+    char *const file = lmd_file_join(folder, name);
+    assert_int_equal(lmd_file_write(file, bytes, strlen(bytes)), LMD_OK);
+    assert_int_equal(is_old ? utimensat(AT_FDCWD, file, old, 0) : 0, 0);
+    lmd_memory_free(file);
+}
+
+/* Who takes the lock removes what killed takers have left, and nothing of others'. */
+static void left_overs_go(void **state)
+{
+    (void)state;
+    static const char gone[] = "lmdepth lock 1\nhost elsewhere\nprocess 5 1\njob -\n"
+                               "beat 00000000000000000001\n";
+    lmd_text alive = {0};
+    lmd_text_append_format(&alive,
+                           "lmdepth lock 1\nhost elsewhere\nprocess 5 1\njob -\n"
+                           "beat %020lld\n",
+                           (long long)time(NULL) + 1000);
+    static const char *const ours[] = {"lock.n-1.example.org.5", "lock.elsewhere.7",
+                                       "lock.after.0123456789abcdef",
+                                       "lock.n1.5.tmp.n1.5", "lock.n1.6.tmp.n1.6"};
+    static const char *const others[] = {"lock.n1.8", "lock.n2.8.tmp.n2.8", "lock.n3.9",
+                                         "lock.txt",  "lock.after.summer",  "lock2.n1.5",
+                                         "lock.5",    "clock.n1.5"};
+    for (size_t i = 0; i < 4; i++) {
+        put(ours[i], gone, false);
+    }
+    put(ours[4], "half of it", true);
+    put(others[0], alive.bytes, false);
+    put(others[1], "half of it", false); // it may be whole soon
+    put(others[2], "half of it", true);  // is no name of half a lock
+    for (size_t i = 3; i < sizeof others / sizeof others[0]; i++) {
+        put(others[i], gone, true);
+    }
+    expect_taken();
+    for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++) {
+        assert_false(is_there(ours[i]));
+    }
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        assert_true(is_there(others[i]));
+        char *const file = lmd_file_join(folder, others[i]);
+        assert_int_equal(unlink(file), 0);
+        lmd_memory_free(file);
+    }
+    lmd_text_clear(&alive);
 }
 
 static void where_it_can_not_be(void **state)
@@ -376,6 +511,9 @@ int main(void)
         cmocka_unit_test(another_in_the_same_file_is_noticed),
         cmocka_unit_test(takers_never_meet),
         cmocka_unit_test(one_takes_over_from_the_dead),
+        cmocka_unit_test(dead_successors_are_succeeded),
+        cmocka_unit_test(living_successors_hold_it),
+        cmocka_unit_test(left_overs_go),
         cmocka_unit_test(where_it_can_not_be),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

@@ -60,6 +60,11 @@ char *lmd_file_temporary(const char *path);
  * when that is no temporary name. For those who clear up what killed processes left. */
 size_t lmd_file_length_of_final(const char *name);
 
+/* Removes what processes of this host that are gone have left of writes of `path`, and
+ * returns how many such files stay: those of other hosts, where nobody here can tell, and
+ * of processes that live. */
+int lmd_file_sweep(const char *path);
+
 /* Makes that file, empty and new: what had its name before is removed, and where that is
  * another's, or a link, it is neither followed nor written to. LMD_RESOURCE, in the words
  * of `path`, when that can't be. */

@@ -1,5 +1,7 @@
 #!/bin/sh
-# The long test of kills: a hundred, or KILLS of them, from several sequences.
+# The long tests of faults: a hundred kills at random moments, or KILLS of them, from several
+# sequences; a kill before each change of the file system; ranks that stand still for STANDSTILL
+# seconds (30).
 KILLS=${KILLS:-100}
 . tests/lib.sh
 
@@ -17,3 +19,5 @@ expect 0 "$LMDEPTH" run "$SCRATCH/job.yaml" -o "$SCRATCH/whole.nc"
 for seed in 11 22 33 44; do
     SEED=$seed tests/faults/kills.sh $((KILLS / 4)) "$SCRATCH/job.yaml" "$SCRATCH/whole.nc" || exit 1
 done
+tests/faults/standstill.sh "${STANDSTILL:-30}" "$SCRATCH/job.yaml" "$SCRATCH/whole.nc" || exit 1
+tests/faults/every_step.sh "$SCRATCH/job.yaml" "$SCRATCH/whole.nc" || exit 1

@@ -1,0 +1,137 @@
+/* Kills the program it is loaded into (LD_PRELOAD) just before a chosen change of the
+ * file system, so that a test can stop it between any two of them.
+ *
+ *     KILL_AT=7         the seventh change that counts; 0 or unset: none
+ *     KILL_OF=state.    only changes of files with this in their name count
+ *     KILL_CALL=unlink  only these: create, sync, rename, link, unlink
+ *     KILL_RANK=0       only in this rank of a launched job
+ *     KILL_ONLY=lmdepth only in the program of this name (default) */
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int open64(const char *path, int flags, ...);
+
+static const char *setting(const char *name, const char *otherwise)
+{
+    const char *const value = getenv(name);
+    return value && *value ? value : otherwise;
+}
+
+static int is_chosen(const char *call, const char *path)
+{
+    const char *const of = setting("KILL_OF", "");
+    const char *const which = setting("KILL_CALL", call);
+    const char *const rank = setting("KILL_RANK", "");
+    return strcmp(program_invocation_short_name, setting("KILL_ONLY", "lmdepth")) == 0 &&
+           strcmp(which, call) == 0 && strstr(path, of) != NULL &&
+           strncmp(path, "/dev/", 5) != 0 && strncmp(path, "/tmp/ompi", 9) != 0 &&
+           (*rank == 0 || strcmp(rank, setting("OMPI_COMM_WORLD_RANK", "0")) == 0);
+}
+
+static void count(const char *call, const char *path)
+{
+    static int n;
+    if (is_chosen(call, path) && ++n == atoi(setting("KILL_AT", "0"))) {
+        fprintf(stderr, "kill_at: before %s of %s\n", call, path);
+        (void)kill(getpid(), SIGKILL);
+    }
+}
+
+/* `name` is in the open folder, or "" for the open file itself. */
+static void count_open(const char *call, int file, const char *name)
+{
+    char link[64];
+    char path[4096];
+    (void)snprintf(link, sizeof link, "/proc/self/fd/%d", file);
+    const ssize_t n = readlink(link, path, sizeof path - 300);
+    path[n > 0 ? n : 0] = 0;
+    (void)snprintf(path + strlen(path), 300, "%s%.250s", *name ? "/" : "", name);
+    count(call, path);
+}
+
+/* The next function of this name: libc's. */
+static void *next(const char *name)
+{
+    return dlsym(RTLD_NEXT, name);
+}
+
+static int open_next(const char *name, const char *path, int flags, mode_t mode)
+{
+    int (*call)(const char *, int, ...);
+    *(void **)&call = next(name);
+    if (flags & O_CREAT) {
+        count("create", path);
+    }
+    return call(path, flags, mode);
+}
+
+static mode_t mode_of(int flags, va_list list)
+{
+    return flags & O_CREAT ? va_arg(list, mode_t) : 0;
+}
+
+int open(const char *path, int flags, ...)
+{
+    va_list list;
+    va_start(list, flags);
+    const mode_t mode = mode_of(flags, list);
+    va_end(list);
+    return open_next("open", path, flags, mode);
+}
+
+int open64(const char *path, int flags, ...)
+{
+    va_list list;
+    va_start(list, flags);
+    const mode_t mode = mode_of(flags, list);
+    va_end(list);
+    return open_next("open64", path, flags, mode);
+}
+
+int fsync(int file)
+{
+    int (*call)(int);
+    *(void **)&call = next("fsync");
+    count_open("sync", file, "");
+    return call(file);
+}
+
+int rename(const char *from, const char *to)
+{
+    int (*call)(const char *, const char *);
+    *(void **)&call = next("rename");
+    count("rename", to);
+    return call(from, to);
+}
+
+int link(const char *from, const char *to)
+{
+    int (*call)(const char *, const char *);
+    *(void **)&call = next("link");
+    count("link", to);
+    return call(from, to);
+}
+
+int unlink(const char *path)
+{
+    int (*call)(const char *);
+    *(void **)&call = next("unlink");
+    count("unlink", path);
+    return call(path);
+}
+
+int unlinkat(int folder, const char *path, int flags)
+{
+    int (*call)(int, const char *, int);
+    *(void **)&call = next("unlinkat");
+    count_open("unlink", folder, path);
+    return call(folder, path, flags);
+}
