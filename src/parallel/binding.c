@@ -74,19 +74,24 @@ int lmd_parallel_share_of_processors(lmd_session *session)
 
 /* ---- the warning ---- */
 
+static bool is_set(const char *variable)
+{
+    return getenv(variable) != NULL;
+}
+
 /* mpirun's processes inside Slurm have Slurm's variables too. */
 static lmd_launcher find_launcher(void)
 {
-    return getenv("OMPI_COMM_WORLD_RANK")                  ? LMD_LAUNCHER_MPIRUN
-           : getenv("PMI_RANK") && !getenv("SLURM_PROCID") ? LMD_LAUNCHER_OTHER
-           : getenv("SLURM_PROCID")                        ? LMD_LAUNCHER_SRUN
-                                                           : LMD_LAUNCHER_NONE;
+    return is_set("OMPI_COMM_WORLD_RANK") ? LMD_LAUNCHER_MPIRUN
+           : is_set("SLURM_PROCID")       ? LMD_LAUNCHER_SRUN
+           : is_set("PMI_RANK")           ? LMD_LAUNCHER_OTHER
+                                          : LMD_LAUNCHER_NONE;
 }
 
 /* Cores that Slurm has not given to this job are nobody's fault. */
 static bool is_bound_by_mpirun(void)
 {
-    return getenv("OMPI_MCA_orte_bound_at_launch") && !getenv("SLURM_JOB_ID");
+    return is_set("OMPI_MCA_orte_bound_at_launch") && !is_set("SLURM_JOB_ID");
 }
 
 void lmd_parallel_warn_of_binding(lmd_session *session, const lmd_binding *binding)
