@@ -57,6 +57,11 @@ test-reference: $(BUILD)/lmdepth
 test-conformance: $(BUILD)/lmdepth
 	@BUILD=$(BUILD) $(MPI_ENV) "$(VENV)/bin/python" tests/conformance/run.py
 
+.PHONY: measure-queue
+## measure-queue: what 16 ranks wait for tickets when they only sleep, one at half speed
+measure-queue: $(BUILD)/tests/mpi/measure_queue
+	@$(MPI_ENV) $(MPIRUN) -n 16 $<
+
 .PHONY: test-faults
 ## test-faults: a hundred kills at random moments, with other ranks each time (10 minutes)
 test-faults: $(BUILD)/lmdepth
