@@ -8,11 +8,15 @@ export LMDEPTH_SHARED
 
 $(BUILD)/tests/unit/%: tests/unit/%.c $(core_library) $(BUILD)/.deps
 	@mkdir -p $(@D); echo "  test $<"
-	$(Q)$(CC) $(CFLAGS_ALL) $(HARDEN_LDFLAGS) -Itests/unit $(foreach room,$(plain_rooms) kernel,-Isrc/$(room)) -o $@ $< $(core_library) $(PACKAGE_LIBS) $(CMOCKA_LIBS)
+	$(Q)$(CC) $(CFLAGS_ALL) $(HARDEN_LDFLAGS) -Itests/unit $(foreach room,$(plain_rooms) kernel,-Isrc/$(room)) -o $@ $< $(TEST_OBJECTS) $(core_library) $(PACKAGE_LIBS) $(CMOCKA_LIBS)
 
-# The planning of the queue and other parts of parallel that are free of MPI.
+# The parts of parallel that are free of MPI.
 $(BUILD)/tests/unit/test_queue_plan: $(BUILD)/src/parallel/queue_plan.o
-$(BUILD)/tests/unit/test_queue_plan: PACKAGE_LIBS += $(BUILD)/src/parallel/queue_plan.o
+$(BUILD)/tests/unit/test_queue_plan: TEST_OBJECTS += $(BUILD)/src/parallel/queue_plan.o
+places_objects := $(BUILD)/src/parallel/places.o $(BUILD)/src/parallel/binding_advice.o
+$(BUILD)/tests/unit/test_places: $(places_objects)
+$(BUILD)/tests/unit/test_places: TEST_OBJECTS += $(places_objects)
+$(BUILD)/tests/unit/test_places: CFLAGS_ALL += -Isrc/parallel
 
 $(BUILD)/tests/mpi/%: tests/mpi/%.c $(mpi_library) $(core_library) $(BUILD)/.deps
 	@mkdir -p $(@D); echo "  test $<"
@@ -58,6 +62,11 @@ test-reference: $(BUILD)/lmdepth
 ## test-conformance: a tiny model of every family and variant against Hugging Face's numbers
 test-conformance: $(BUILD)/lmdepth
 	@BUILD=$(BUILD) $(MPI_ENV) "$(VENV)/bin/python" tests/conformance/run.py
+
+.PHONY: measure-queue
+## measure-queue: what 16 ranks wait for tickets when they only sleep, one at half speed
+measure-queue: $(BUILD)/tests/mpi/measure_queue
+	@$(MPI_ENV) $(MPIRUN) -n 16 $<
 
 .PHONY: test-faults
 ## test-faults: a hundred kills at random moments, with other ranks each time; one before each
@@ -157,3 +166,22 @@ test-slurm: $(BUILD)/lmdepth
 	@tools/install_packages.sh $(APT_SLURM) || echo "skipping on: $(APT_SLURM) can't be installed"
 	@BUILD=$(BUILD) MPIRUN="$(MPIRUN)" PYTHON=/usr/bin/python3 tests/slurm/with_cluster.sh \
 	    tests/run_suite.sh slurm $(sort $(wildcard tests/slurm/test_*.sh))
+
+# ---- another architecture: does everything compile? ----
+
+CROSS := aarch64-linux-gnu
+APT_CROSS := gcc-aarch64-linux-gnu libc6-dev-arm64-cross
+# The compiler has its own C library; the headers of all others are this machine's, which is
+# good enough to compile against, not to link.
+CROSS_CFLAGS := -idirafter /usr/include -idirafter /usr/include/$(shell $(CC) -dumpmachine)
+
+.PHONY: cross objects
+## cross: compiles every source for aarch64; skips where the compiler can't be installed
+cross:
+	@tools/install_packages.sh $(APT_CROSS) || echo "skipping on: $(APT_CROSS) can't be installed"
+	@if command -v $(CROSS)-gcc >/dev/null; then \
+	    $(MAKE) BUILD=$(BUILD)/$(CROSS) CC=$(CROSS)-gcc WERROR=1 CFLAGS="$(CROSS_CFLAGS)" objects && \
+	    echo "cross: every source compiles for $(CROSS)"; \
+	else echo "skipped: no $(CROSS)-gcc"; fi
+
+objects: $(core_objects) $(mpi_objects) $(app_objects)

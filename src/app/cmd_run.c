@@ -15,6 +15,27 @@ static void start_kernel(lmd_run *run)
                                       lmd_parallel_share_of_processors(session));
     run->team = lmd_team_new(run->threads);
     run->kernel = lmd_inputs_new_kernel(&run->inputs, run->team);
+    run->binding = lmd_parallel_binding(session, run->threads);
+}
+
+/* Collective. */
+static void share_weights(lmd_run *run)
+{
+    const lmd_domain domain = run->arguments->weights_per;
+    int unbound = 0;
+    lmd_parallel_share_within(run->session, domain, &unbound);
+    if (unbound > 0 && lmd_parallel_is_root(run->session)) {
+        lmd_log_warn(
+            "--weights-per: %d rank%s not bound to one %s: the unbound ranks of a "
+            "node share a copy (`mpirun --map-by %s --bind-to %s`, `srun "
+            "--cpu-bind=%s` bind them)",
+            unbound, unbound == 1 ? " is" : "s are",
+            domain == LMD_DOMAIN_SOCKET ? "socket" : "NUMA domain",
+            domain == LMD_DOMAIN_SOCKET ? "socket" : "numa",
+            domain == LMD_DOMAIN_SOCKET ? "socket" : "numa",
+            domain == LMD_DOMAIN_SOCKET ? "sockets" : "ldoms");
+    }
+    run->copies = lmd_shared_copies(run->session, lmd_model_bytes(run->inputs.model));
 }
 
 /* Collective. */
@@ -33,8 +54,15 @@ static lmd_status prepare(lmd_run *run)
 
 static void say_plan(lmd_run *run)
 {
+    const lmd_plan what = {.inputs = &run->inputs,
+                           .kernel = run->kernel,
+                           .threads = run->threads,
+                           .session = run->session,
+                           .binding = run->binding,
+                           .copies = run->copies,
+                           .domain = run->arguments->weights_per};
     lmd_text plan = {0};
-    lmd_plan_write(&run->inputs, run->session, run->threads, run->kernel, &plan);
+    lmd_plan_write(&what, &plan);
     char *rest = NULL;
     for (char *line = strtok_r(plan.bytes, "\n", &rest); line != NULL;
          line = strtok_r(NULL, "\n", &rest)) {
@@ -47,7 +75,7 @@ static void say_plan(lmd_run *run)
 static lmd_status check_memory(lmd_run *run)
 {
     lmd_memory_plan plan = lmd_plan_memory(&run->inputs, run->threads, 1);
-    plan.weights *= lmd_shared_copies(run->session, lmd_model_bytes(run->inputs.model));
+    plan.weights *= run->copies;
     const lmd_status status =
         lmd_limits_check(&plan, lmd_parallel_node_ranks(run->session));
     return lmd_parallel_agree(run->session, status);
@@ -98,7 +126,9 @@ static lmd_status run_job(lmd_run *run)
         return LMD_OK;
     }
     LMD_TRY(lmd_run_enter_work(run));
+    share_weights(run);
     say_plan(run);
+    lmd_parallel_warn_of_binding(session, &run->binding);
     LMD_TRY(check_memory(run));
     LMD_TRY(prepare(run));
     say_prepared(run);

@@ -12,6 +12,7 @@ typedef struct lmd_run_arguments {
     lmd_part part;
     double max_seconds; /* 0: no limit */
     double snapshot_seconds;
+    lmd_domain weights_per;
 } lmd_run_arguments;
 
 typedef struct lmd_run {
@@ -22,6 +23,8 @@ typedef struct lmd_run {
     lmd_team *team;
     lmd_kernel *kernel;
     int threads;
+    lmd_binding binding;
+    int copies;       /* of the weights on this node */
     char *work;       /* folder of the spool */
     char *unfinished; /* folder of the snapshots: that one, or a part's own in it */
     lmd_model_hashes model_hashes;

@@ -10,7 +10,8 @@ enum {
     OPTION_PREPARE_ONLY,
     OPTION_PART,
     OPTION_MAX_TIME,
-    OPTION_SNAPSHOT_EVERY
+    OPTION_SNAPSHOT_EVERY,
+    OPTION_WEIGHTS_PER
 };
 
 enum { SNAPSHOT_SECONDS = 600 };
@@ -31,6 +32,8 @@ static const struct argp_option options[] = {
      "Only every N-th chunk of the corpus, from the K-th on "
      "(K = 0 .. N-1), with the whole job's frequencies",
      0},
+    {"weights-per", OPTION_WEIGHTS_PER, "PLACE", 0,
+     "One copy of the weights for each node, socket, numa (domain) or rank [node]", 0},
     {0},
 };
 
@@ -49,6 +52,21 @@ static void set_part(struct argp_state *state, const char *text, lmd_part *part)
         return;
     }
     *part = (lmd_part){.part = (int)k, .parts = (int)n};
+}
+
+static void set_domain(struct argp_state *state, const char *text, lmd_domain *domain)
+{
+    static const char *const names[] = {[LMD_DOMAIN_NODE] = "node",
+                                        [LMD_DOMAIN_SOCKET] = "socket",
+                                        [LMD_DOMAIN_NUMA] = "numa",
+                                        [LMD_DOMAIN_RANK] = "rank"};
+    for (int i = LMD_DOMAIN_NODE; i <= LMD_DOMAIN_RANK; i++) {
+        if (strcmp(text, names[i]) == 0) {
+            *domain = (lmd_domain)i;
+            return;
+        }
+    }
+    argp_error(state, "--weights-per wants node, socket, numa or rank, not '%s'", text);
 }
 
 static error_t parse_option(int key, char *text, struct argp_state *state)
@@ -76,6 +94,9 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
     case OPTION_SNAPSHOT_EVERY:
         lmd_arguments_set_seconds(state, "--snapshot-every", text,
                                   &arguments->snapshot_seconds);
+        break;
+    case OPTION_WEIGHTS_PER:
+        set_domain(state, text, &arguments->weights_per);
         break;
     default:
         return ARGP_ERR_UNKNOWN;

@@ -58,6 +58,21 @@ static lmd_status write_result(lmd_run *run)
     return status;
 }
 
+/* What was planned for a rank, and what it took. */
+static void say_memory(const lmd_run *run)
+{
+    const lmd_computed *computed = &run->computed;
+    const lmd_memory_plan plan = lmd_plan_memory(&run->inputs, run->threads,
+                                                 lmd_spool_groups(run->prepared.spool));
+    if (computed->last_memory > 0) {
+        lmd_log_say(
+            "memory      a rank, weights apart: %.1f MB after its first pack, %.1f "
+            "MB after its last (planned %.1f MB, and the program)",
+            computed->first_memory / 1e6, computed->last_memory / 1e6,
+            (plan.engine + plan.counters) / 1e6);
+    }
+}
+
 /* The contract's last line. */
 static void say_end(const lmd_run *run)
 {
@@ -72,6 +87,7 @@ static void say_end(const lmd_run *run)
         computed->load_seconds, run->prepared.seconds, computed->seconds,
         computed->forward_seconds, computed->lens_seconds, computed->metric_seconds,
         computed->wait_seconds, computed->reduce_seconds);
+    say_memory(run);
     lmd_log_say(
         "%s: %lld positions, %.1f s, %.1f tokens/s, %.1f %% of the peak of %.0f GFLOP/s",
         run->inputs.job->output, (long long)computed->positions, computed->seconds,

@@ -15,6 +15,12 @@ static int64_t draw_all(lmd_session *session, lmd_queue *queue, int64_t *seen, i
         CHECK(n_drawn > 0 || ticket == rank);
         last = ticket;
         seen[ticket]++;
+        if (ticket % 3 != 0) { /* asked ahead, twice, or not at all */
+            lmd_queue_ask(queue);
+        }
+        if (ticket % 3 == 1) {
+            lmd_queue_ask(queue);
+        }
         compute_for(seconds * (1 + rank), lmd_queue_tick, queue);
     }
     CHECK(lmd_queue_next(queue) == -1); /* it stays so */
@@ -48,6 +54,7 @@ static void test_stop(lmd_session *session, int stopper)
     int64_t ticket = lmd_queue_next(queue);
     for (int64_t n_drawn = 0; ticket >= 0; n_drawn++) {
         seen[ticket]++;
+        lmd_queue_ask(queue);
         compute_for(0.01, lmd_queue_tick, queue);
         if (n_drawn == 1 && (stopper == rank || stopper == -1)) {
             lmd_queue_stop(queue);
@@ -99,6 +106,7 @@ static void test_leave(lmd_session *session)
     lmd_queue *const queue = lmd_queue_new(session, 50);
     if (lmd_parallel_rank(session) == lmd_parallel_ranks(session) - 1) {
         (void)lmd_queue_next(queue);
+        lmd_queue_ask(queue);
     } else {
         while (lmd_queue_next(queue) >= 0) {
         }
