@@ -132,5 +132,25 @@ static lmd_status apply_precompiled(const lmd_normalizer *self, lmd_matcher *mat
     return LMD_OK;
 }
 
+/* What is left out at a text's beginning does not move what follows: for `tokenizers` the
+ * first character that is left stands where the text began. */
+static lmd_status front_of_precompiled(const lmd_normalizer *self, lmd_matcher *matcher,
+                                       const char *text, size_t size, size_t *front)
+{
+    lmd_text alone = {0};
+    lmd_status status = LMD_OK;
+    size_t begin = 0;
+    for (size_t end = *front; status == LMD_OK && begin < end && alone.size == 0;) {
+        uint32_t c = 0;
+        status = apply_precompiled(self, matcher, text + begin, end - begin, &alone);
+        begin = end;
+        end += end < size ? lmd_text_decode_utf8(text + end, &c) : 0;
+    }
+    *front = alone.size;
+    lmd_text_clear(&alone);
+    return status;
+}
+
 const lmd_normalizer_kind lmd_normalizer_precompiled = {
-    "Precompiled", open_precompiled, close_precompiled, apply_precompiled, NULL};
+    "Precompiled", open_precompiled, close_precompiled, apply_precompiled,
+    front_of_precompiled};
