@@ -364,6 +364,10 @@ lmd_status lmd_work_show(const char *folder, bool is_json, lmd_text *out);
 void lmd_plan_write(const lmd_inputs *inputs, const lmd_session *session, int threads,
                     const lmd_kernel *kernel, lmd_text *out);
 
+/* A line with `title` before it when the tokenizer has ids that the model has no row for.
+ */
+void lmd_plan_append_lost_ids(const lmd_inputs *inputs, const char *title, lmd_text *out);
+
 typedef struct lmd_memory_plan {
     double weights;  /* bytes a node */
     double counters; /* bytes a rank */

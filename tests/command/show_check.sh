@@ -53,7 +53,7 @@ says "unknown.gguf" "general.architecture" "nonesuch"
 expect 0 "$LMDEPTH" show "$SCRATCH/job.yaml"
 prints "length: 32" "pack_tokens: 2048"
 expect 0 "$LMDEPTH" check "$SCRATCH/job.yaml"
-prints "1 file" "records" "memory" "threads"
+prints "1 file" "records" "memory" " thread"
 [ ! -e "$SCRATCH/job.nc" ] || fail "check wrote a result"
 expect 0 "$LMDEPTH" check --json "$SCRATCH/job.yaml"
 json 'o["corpus"]["records"] == 2 and o["corpus"]["packs"] == 1 and o["corpus"]["is_exact"]'
@@ -75,3 +75,24 @@ for job in jobs/*.yaml; do
     says "none/such"
 done
 exit 0
+
+# A tokenizer with more ids than the model has rows: said before, and when a text has one. Never a
+# crash: the records are counted.
+"$PYTHON" tests/python/make_tiny_model.py "$SCRATCH/few" --vocabulary 257
+printf 'A text.\n\nThe <end> of it.\n' >"$SCRATCH/few.txt"
+printf 'model: {path: few}\noutput: few.nc\ncorpus: {path: few.txt}\n' >"$SCRATCH/few.yaml"
+beyond="the tokenizer has 258 ids, the model rows for 257: records with an id from 257 on"
+expect 0 "$LMDEPTH" show "$SCRATCH/few"
+prints "1 id of the tokenizer has no row in the model"
+expect 0 "$LMDEPTH" check "$SCRATCH/few.yaml"
+prints "$beyond" "warning     the tokenizer has 258 ids"
+says "token id 257" "rows for 257 ids"
+expect 0 "$LMDEPTH" check --json "$SCRATCH/few.yaml"
+json 'any("258 ids" in w for w in o["warnings"]) and o["corpus"]["unusable"] == 1'
+expect 0 "$LMDEPTH" run "$SCRATCH/few.yaml"
+says "$beyond" "token id 257"
+expect 0 "$LMDEPTH" show "$SCRATCH/few.nc"
+prints "1 used" "1 id"
+printf 'All <end> here.\n' >"$SCRATCH/few.txt"
+expect 3 "$LMDEPTH" run "$SCRATCH/few.yaml" --fresh
+says "token id 257" "no usable record in the whole corpus: 1 id"
