@@ -381,6 +381,10 @@ typedef struct lmd_plan {
 /* What will run, for people, appended. */
 void lmd_plan_write(const lmd_plan *plan, lmd_text *out);
 
+/* A line with `title` before it when the tokenizer has ids that the model has no row for.
+ */
+void lmd_plan_append_lost_ids(const lmd_inputs *inputs, const char *title, lmd_text *out);
+
 typedef struct lmd_memory_plan {
     double weights;  /* bytes a node */
     double counters; /* bytes a rank */

@@ -207,6 +207,7 @@ static void find_warnings(const lmd_inputs *inputs, const lmd_look *look, lmd_te
     } else if (!is_writable(output)) {
         lmd_text_append_format(out, "%s can't be written\n", output);
     }
+    lmd_plan_append_lost_ids(inputs, "", out);
     if (look->unusable > 0) {
         lmd_text_append_format(out, "%lld records can't be used\n",
                                (long long)look->unusable);

@@ -68,8 +68,9 @@ static void collect_remarks(const lmd_model *model, const lmd_tokenizer *tokeniz
                                V - n_ids);
     }
     if (n_ids > V) {
-        lmd_text_append_format(out, "%d ids of the tokenizer have no row in the model\n",
-                               n_ids - V);
+        lmd_text_append_format(out, "%d id%s of the tokenizer ha%s no row in the model\n",
+                               n_ids - V, n_ids - V == 1 ? "" : "s",
+                               n_ids - V == 1 ? "s" : "ve");
     }
     if (out->size > 0) {
         lmd_text_make_printable(out->bytes);

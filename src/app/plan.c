@@ -33,6 +33,18 @@ static void append_tokens(lmd_text *out, const lmd_inputs *inputs)
                            policy->length, inputs->job->when_long, policy->pack_tokens);
 }
 
+void lmd_plan_append_lost_ids(const lmd_inputs *inputs, const char *title, lmd_text *out)
+{
+    const int V = inputs->policy.V;
+    const int n_ids = inputs->tokenizer != NULL ? lmd_token_vocab(inputs->tokenizer) : 0;
+    if (n_ids > V) {
+        lmd_text_append_format(out,
+                               "%sthe tokenizer has %d ids, the model rows for %d: "
+                               "records with an id from %d on are left out (fate id)\n",
+                               title, n_ids, V, V);
+    }
+}
+
 static void append_corpus(lmd_text *out, const lmd_inputs *inputs)
 {
     const int files = lmd_corpus_files(inputs->corpus);
@@ -139,6 +151,7 @@ void lmd_plan_write(const lmd_plan *plan, lmd_text *out)
                            inputs->job->path);
     append_model(out, inputs);
     append_tokens(out, inputs);
+    lmd_plan_append_lost_ids(inputs, "            ", out);
     append_corpus(out, inputs);
     append_observed(out, inputs);
     append_memory(out, plan);

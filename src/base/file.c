@@ -6,6 +6,7 @@
 #include <dirent.h>              /* readdir */
 #include <errno.h>               /* errno */
 #include <fcntl.h>               /* open, posix_fadvise */
+#include <limits.h>              /* PATH_MAX */
 #include <lmdepth/base/memory.h> /* lmd_memory_new */
 #include <stdio.h>               /* rename, snprintf */
 #include <stdlib.h>              /* getenv */
@@ -27,14 +28,37 @@ static lmd_status refuse(const char *path, const char *what)
     return lmd_status_set(LMD_RESOURCE, "%s: %s: %s", path, what, strerror(errno));
 }
 
+char *lmd_file_dead_link(const char *path)
+{
+    char target[PATH_MAX] = "";
+    struct stat info;
+    const bool is_dead = stat(path, &info) != 0 && (errno == ENOENT || errno == ENOTDIR);
+    const ssize_t n = is_dead ? readlink(path, target, sizeof target) : -1;
+    return n > 0 ? lmd_memory_copy_bytes(target, (size_t)n) : NULL;
+}
+
+static lmd_status refuse_to_open(const char *path)
+{
+    const int reason = errno;
+    const bool is_missing = reason == ENOENT || reason == ENOTDIR;
+    char *const target = is_missing ? lmd_file_dead_link(path) : NULL;
+    const lmd_status status =
+        target == NULL ? lmd_status_set(is_missing ? LMD_USAGE : LMD_INPUT, "%s: %s",
+                                        path, strerror(reason))
+                       : lmd_status_set(LMD_INPUT,
+                                        "%s: a link to %s, which is not there (a "
+                                        "download that did not end?)",
+                                        path, target);
+    lmd_memory_free(target);
+    return status;
+}
+
 /* Opens to read. Without O_NONBLOCK a pipe that nobody writes to would hold us here. */
 static lmd_status open_regular(const char *path, int *descriptor, uint64_t *size)
 {
     const int opened = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (opened < 0) {
-        const bool is_missing = errno == ENOENT || errno == ENOTDIR;
-        return lmd_status_set(is_missing ? LMD_USAGE : LMD_INPUT, "%s: %s", path,
-                              strerror(errno));
+        return refuse_to_open(path);
     }
     struct stat info;
     lmd_status status = LMD_OK;
@@ -184,7 +208,7 @@ lmd_status lmd_file_sha256(const char *path, char hex[LMD_SHA256_HEX])
 bool lmd_file_exists(const char *path)
 {
     struct stat info;
-    return stat(path, &info) == 0;
+    return lstat(path, &info) == 0;
 }
 
 bool lmd_file_is_folder(const char *path)

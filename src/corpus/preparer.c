@@ -6,6 +6,8 @@
  * depends on the piece alone, and memory on neither the number of records nor the team.
  */
 #include <assert.h>              /* assert */
+#include <stdatomic.h>           /* atomic_flag */
+#include <lmdepth/base/log.h>    /* lmd_log_warn */
 #include <lmdepth/base/memory.h> /* lmd_memory_new */
 #include <string.h>              /* memset */
 #include "chunk.h"
@@ -59,6 +61,7 @@ struct lmd_preparer {
     chunk_writer chunk;
     uint64_t key; /* 0: no chunk is used again */
     bool has_reused;
+    atomic_flag has_named_id; /* one that the model has no row for */
 };
 
 lmd_preparer *lmd_preparer_new(const lmd_corpus *corpus, const lmd_tokenizer *tokenizer,
@@ -71,6 +74,7 @@ lmd_preparer *lmd_preparer_new(const lmd_corpus *corpus, const lmd_tokenizer *to
     preparer->corpus = corpus;
     preparer->team = team;
     preparer->policy = *policy;
+    atomic_flag_clear(&preparer->has_named_id);
     preparer->members = lmd_memory_new(n_members, sizeof *preparer->members);
     for (size_t i = 0; tokenizer && i < n_members; i++) {
         preparer->members[i].encoder = lmd_token_new_encoder(tokenizer);
@@ -127,10 +131,17 @@ static size_t body_of(const lmd_preparer *preparer, const corpus_format *format)
 }
 
 /* Are the ids from number `first` on all in the vocabulary? */
-static bool are_ids_below(const lmd_ids *ids, size_t first, int V)
+/* False when a token has no row in the model; the first one is named. */
+static bool are_ids_below(lmd_preparer *preparer, const lmd_ids *ids, size_t first)
 {
+    const int V = preparer->policy.V;
     for (size_t i = first; i < ids->count; i++) {
         if (ids->ids[i] >= (uint32_t)V) {
+            if (!atomic_flag_test_and_set(&preparer->has_named_id)) {
+                lmd_log_warn("a record has the token id %lu, and the model rows for %d "
+                             "ids; such records are left out (fate id)",
+                             (unsigned long)ids->ids[i], V);
+            }
             return false;
         }
     }
@@ -176,8 +187,8 @@ static bool is_kept(lmd_fate fate)
 }
 
 /* Everything about a record that does not depend on others: fate, label, ids. */
-static void read_record(const lmd_preparer *preparer, slab_member *member,
-                        slab_batch *batch, slab_record *record)
+static void read_record(lmd_preparer *preparer, slab_member *member, slab_batch *batch,
+                        slab_record *record)
 {
     const corpus_source *const source = source_of(preparer, record);
     const corpus_format *const format = file_of(preparer, record)->format;
@@ -194,7 +205,7 @@ static void read_record(const lmd_preparer *preparer, slab_member *member,
     }
     const size_t n = batch->ids.count - n_before;
     if (fate == LMD_FATE_USED) {
-        fate = are_ids_below(&batch->ids, n_before, preparer->policy.V)
+        fate = are_ids_below(preparer, &batch->ids, n_before)
                    ? fate_of_length(preparer, format, n)
                    : LMD_FATE_ID;
     }

@@ -21,7 +21,8 @@ typedef struct lmd_family {
     size_t size;              /* of its struct, which begins with a lmd_model */
     const lmd_key *json_keys; /* what it makes of config.json; ends in {0} */
     const lmd_key *gguf_keys; /* and of GGUF metadata; NULL: it has no GGUF files */
-    lmd_config defaults;      /* what a config that is silent means */
+    lmd_config defaults;      /* what a config that is silent means; K and D of a
+                               * config.json only */
     lmd_wants wants;          /* its tensors; the first outer one is the embedding */
 
     /* Fills in what follows from the keys (D, HD, KD, ...), refuses what does not fit

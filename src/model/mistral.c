@@ -4,7 +4,7 @@
 
 static const lmd_key json_keys[] = {
     LMD_GATED_JSON_KEYS, // of all
-    LMD_NEED_LIMIT("num_key_value_heads", K),
+    LMD_LIMIT("num_key_value_heads", K),
     LMD_SIZE("head_dim", D),
     LMD_LIMIT("sliding_window", window),
     {0},
@@ -18,7 +18,8 @@ const lmd_family lmd_family_mistral = {
     .json_keys = json_keys,
     .gguf_keys = NULL,
     /* Of transformers' MistralConfig. */
-    .defaults = {.context = 131072,
+    .defaults = {.K = 8,
+                 .context = 131072,
                  .bos = -1,
                  .eps = (double)1e-6F,
                  .window = 4096,

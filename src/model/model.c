@@ -73,6 +73,10 @@ static lmd_status apply_keys(lmd_settings *settings, const lmd_family *family,
                              const lmd_key *keys, lmd_config *config)
 {
     *config = family->defaults;
+    if (keys == family->gguf_keys) {
+        config->K = config->D =
+            0; // silent about them, GGUF means those of the other keys
+    }
     LMD_TRY(lmd_model_apply_keys(settings, keys, config));
     LMD_TRY(lmd_model_apply_keys(settings, lmd_model_harmless_keys, config));
     return lmd_model_refuse_rest(settings);

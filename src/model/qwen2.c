@@ -5,7 +5,7 @@
 static const lmd_key json_keys[] = {
     LMD_GATED_JSON_KEYS, // of all
     LMD_GATED_WINDOW_KEYS,
-    LMD_NEED_LIMIT("num_key_value_heads", K),
+    LMD_LIMIT("num_key_value_heads", K),
     LMD_SIZE("head_dim", D),
     LMD_ANY("use_mrope"), // of a vision model's config; the text model has none
     {0},
@@ -31,7 +31,8 @@ const lmd_family lmd_family_qwen2 = {
     .json_keys = json_keys,
     .gguf_keys = gguf_keys,
     /* Of transformers' Qwen2Config. */
-    .defaults = {.context = 32768,
+    .defaults = {.K = 32,
+                 .context = 32768,
                  .bos = -1,
                  .eps = (double)1e-6F,
                  .window = 4096,

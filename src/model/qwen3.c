@@ -6,8 +6,8 @@ static const lmd_key json_keys[] = {
     LMD_GATED_JSON_KEYS, // of all
     LMD_GATED_BIAS_KEYS,
     LMD_GATED_WINDOW_KEYS,
-    LMD_NEED_LIMIT("num_key_value_heads", K),
-    LMD_NEED_SIZE("head_dim", D),
+    LMD_LIMIT("num_key_value_heads", K),
+    LMD_SIZE("head_dim", D),
     {0},
 };
 
@@ -31,7 +31,9 @@ const lmd_family lmd_family_qwen3 = {
     .json_keys = json_keys,
     .gguf_keys = gguf_keys,
     /* Of transformers' Qwen3Config. */
-    .defaults = {.context = 32768,
+    .defaults = {.K = 32,
+                 .D = 128,
+                 .context = 32768,
                  .bos = -1,
                  .eps = (double)1e-6F,
                  .window = 4096,

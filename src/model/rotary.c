@@ -60,7 +60,9 @@ static lmd_status complete_llama3(lmd_config *config, const char *path)
                               "'low_freq_factor'",
                               path, config->rope_high);
     }
-    config->rope_context = config->rope_context ? config->rope_context : config->context;
+    config->rope_context = config->rope_context_beside ? config->rope_context_beside
+                           : config->rope_context      ? config->rope_context
+                                                       : config->context;
     return LMD_OK;
 }
 

@@ -7,7 +7,8 @@
 
 /* Rows of a family's table, in this order, for config.json of transformers 4 (rope_theta,
  * rope_scaling) and 5 (rope_parameters, which hold rope_theta). Of two names of the kind
- * rope_type is the one that counts. */
+ * rope_type is the one that counts, and of two original contexts the one that is not
+ * inside these objects (as transformers 5 has it; 4 knows no such key). */
 #define LMD_ROTARY_KEYS LMD_REAL("rope_theta", rope_theta), LMD_ROTARY_OBJECT_KEYS
 
 /* The same without rope_theta, for families that call it something else. */
@@ -25,7 +26,8 @@
         LMD_REAL("rope_parameters.high_freq_factor", rope_high),                         \
         LMD_REAL("rope_scaling.high_freq_factor", rope_high),                            \
         LMD_SIZE("rope_parameters.original_max_position_embeddings", rope_context),      \
-        LMD_SIZE("rope_scaling.original_max_position_embeddings", rope_context)
+        LMD_SIZE("rope_scaling.original_max_position_embeddings", rope_context),         \
+        LMD_SIZE("original_max_position_embeddings", rope_context_beside)
 
 extern const lmd_word lmd_model_rope_words[];      /* transformers' names of the kinds */
 extern const lmd_word lmd_model_gguf_rope_words[]; /* GGUF's: none, linear */

@@ -50,6 +50,7 @@ typedef struct lmd_config {
     double rope_factor;         /* linear, llama3; 0: not given */
     double rope_low, rope_high; /* llama3: frequency factors */
     int rope_context;           /* llama3: the context before scaling */
+    int rope_context_beside;    /* the same outside rope_scaling, where it wins */
 
     /* attention */
     int window;                              /* 0: none */
@@ -153,10 +154,6 @@ typedef struct lmd_key {
 #define LMD_SIZE_OR_WORD(name, member, words)                                            \
     {                                                                                    \
         (name), LMD_KEY_EITHER, false, offsetof(lmd_config, member), NULL, (words)       \
-    }
-#define LMD_NEED_LIMIT(name, member)                                                     \
-    {                                                                                    \
-        (name), LMD_KEY_LIMIT, true, offsetof(lmd_config, member), NULL, NULL            \
     }
 #define LMD_LIMIT(name, member)                                                          \
     {                                                                                    \

@@ -63,6 +63,9 @@ lmd_status lmd_netcdf_open(const char *path, int *ncid)
     if (!lmd_file_exists(path)) {
         return lmd_status_set(LMD_USAGE, "%s: no such file", path);
     }
+    lmd_file *file = NULL;
+    LMD_TRY(lmd_file_open(&file, path)); // for its messages
+    lmd_file_close(file);
     const file_kind kind = look_at(path);
     if (kind != FILE_HDF5) {
         return lmd_status_set(LMD_INPUT,

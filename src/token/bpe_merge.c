@@ -96,67 +96,59 @@ void lmd_merges_add_ranked(lmd_merges *merges, uint32_t left, uint32_t right,
     add_pair(merges, (uint64_t)left << 32 | right, rank, merged);
 }
 
-/* The rank of a pair; NONE when it does not merge. */
-static uint32_t rank_of(const lmd_merges *merges, uint32_t left, uint32_t right)
-{
-    const pair *const found = slot_of(merges, (uint64_t)left << 32 | right);
-    return found->rank == 0 ? NONE : found->rank - 1;
-}
-
 /* ---- merging ---- */
 
 void lmd_merge_scratch_clear(lmd_merge_scratch *scratch)
 {
     lmd_merge_queue_clear(&scratch->queue);
-    lmd_memory_free(scratch->before);
-    lmd_memory_free(scratch->after);
+    lmd_memory_free(scratch->links);
     *scratch = (lmd_merge_scratch){0};
 }
 
-static void make_room(lmd_merge_scratch *scratch, size_t n)
+static void link_symbols(lmd_merge_scratch *scratch, const uint32_t *symbols, size_t n)
 {
-    if (n > scratch->links_capacity) {
-        const size_t capacity = n + n / 2;
-        scratch->before = lmd_memory_resize(scratch->before, capacity, sizeof(uint32_t));
-        scratch->after = lmd_memory_resize(scratch->after, capacity, sizeof(uint32_t));
-        scratch->links_capacity = capacity;
+    if (n > scratch->capacity) {
+        scratch->capacity = n + n / 2;
+        scratch->links =
+            lmd_memory_resize(scratch->links, scratch->capacity, sizeof *scratch->links);
     }
+    for (size_t i = 0; i < n; i++) {
+        scratch->links[i] =
+            (lmd_merge_link){symbols[i], (uint32_t)i - 1, (uint32_t)i + 1};
+    }
+    scratch->links[0].before = NONE;
+    scratch->links[n - 1].after = NONE;
+}
+
+/* The pair at `place`, of which there is one. */
+static const pair *pair_at(const lmd_merges *merges, const lmd_merge_link *links,
+                           uint32_t place)
+{
+    const lmd_merge_link *const left = &links[place];
+    return slot_of(merges, (uint64_t)left->symbol << 32 | links[left->after].symbol);
 }
 
 static void add_candidate(const lmd_merges *merges, lmd_merge_scratch *scratch,
-                          const uint32_t *symbols, uint32_t place)
+                          uint32_t place)
 {
-    if (place == NONE || scratch->after[place] == NONE) {
+    if (place == NONE || scratch->links[place].after == NONE) {
         return;
     }
-    const uint32_t rank = rank_of(merges, symbols[place], symbols[scratch->after[place]]);
-    if (rank != NONE) {
-        lmd_merge_queue_push(&scratch->queue, rank, place);
-    }
-}
-
-static void start(const lmd_merges *merges, lmd_merge_scratch *scratch,
-                  const uint32_t *symbols, size_t n)
-{
-    make_room(scratch, n);
-    lmd_merge_queue_start(&scratch->queue, n, merges->n_ranks);
-    for (size_t i = 0; i < n; i++) {
-        scratch->before[i] = i == 0 ? NONE : (uint32_t)i - 1;
-        scratch->after[i] = i + 1 == n ? NONE : (uint32_t)i + 1;
-        add_candidate(merges, scratch, symbols, (uint32_t)i);
+    const pair *const found = pair_at(merges, scratch->links, place);
+    if (found->rank != 0) {
+        lmd_merge_queue_push(&scratch->queue, found->rank - 1, place);
     }
 }
 
 /* What the pair at `place` makes, if that is what the candidate of a rank promised; else
  * NONE. Pairs of one rank at one place are as good as each other. */
-static uint32_t find_merged(const lmd_merges *merges, const lmd_merge_scratch *scratch,
-                            const uint32_t *symbols, uint32_t place, uint32_t rank)
+static uint32_t find_merged(const lmd_merges *merges, const lmd_merge_link *links,
+                            uint32_t place, uint32_t rank)
 {
-    if (symbols[place] == NONE || scratch->after[place] == NONE) {
+    if (links[place].symbol == NONE || links[place].after == NONE) {
         return NONE;
     }
-    const pair *const now =
-        slot_of(merges, (uint64_t)symbols[place] << 32 | symbols[scratch->after[place]]);
+    const pair *const now = pair_at(merges, links, place);
     const bool is_current =
         now->rank == rank + 1 ||
         (now->rank != 0 && merges->merged != NULL && merges->merged[rank] == now->merged);
@@ -164,15 +156,15 @@ static uint32_t find_merged(const lmd_merges *merges, const lmd_merge_scratch *s
 }
 
 /* The symbol at `place` swallows its right neighbour. */
-static void merge_at(lmd_merge_scratch *scratch, uint32_t *symbols, uint32_t place,
-                     uint32_t merged)
+static void merge_at(lmd_merge_link *links, uint32_t place, uint32_t merged)
 {
-    const uint32_t right = scratch->after[place];
-    symbols[place] = merged;
-    symbols[right] = NONE;
-    scratch->after[place] = scratch->after[right];
-    if (scratch->after[right] != NONE) {
-        scratch->before[scratch->after[right]] = place;
+    const uint32_t right = links[place].after;
+    const uint32_t next = links[right].after;
+    links[place].symbol = merged;
+    links[place].after = next;
+    links[right].symbol = NONE;
+    if (next != NONE) {
+        links[next].before = place;
     }
 }
 
@@ -182,22 +174,25 @@ size_t lmd_merges_apply(const lmd_merges *merges, lmd_merge_scratch *scratch,
     if (n < 2) {
         return n;
     }
-    start(merges, scratch, symbols, n);
+    link_symbols(scratch, symbols, n);
+    lmd_merge_queue_start(&scratch->queue, n, merges->n_ranks);
+    for (size_t i = 0; i < n; i++) {
+        add_candidate(merges, scratch, (uint32_t)i);
+    }
+    lmd_merge_link *const links = scratch->links;
     uint32_t rank = 0;
     uint32_t place = 0;
     while (lmd_merge_queue_pop(&scratch->queue, &rank, &place)) {
-        const uint32_t merged = find_merged(merges, scratch, symbols, place, rank);
+        const uint32_t merged = find_merged(merges, links, place, rank);
         if (merged != NONE) {
-            merge_at(scratch, symbols, place, merged);
-            add_candidate(merges, scratch, symbols, scratch->before[place]);
-            add_candidate(merges, scratch, symbols, place);
+            merge_at(links, place, merged);
+            add_candidate(merges, scratch, links[place].before);
+            add_candidate(merges, scratch, place);
         }
     }
     size_t left = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (symbols[i] != NONE) {
-            symbols[left++] = symbols[i];
-        }
+    for (place = 0; place != NONE; place = links[place].after) { // the first one stays
+        symbols[left++] = links[place].symbol;
     }
     return left;
 }

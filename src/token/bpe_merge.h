@@ -20,12 +20,18 @@ void lmd_merges_add(lmd_merges *merges, uint32_t left, uint32_t right, uint32_t 
 void lmd_merges_add_ranked(lmd_merges *merges, uint32_t left, uint32_t right,
                            uint32_t merged, uint32_t rank);
 
+/* A symbol and the places of its neighbours. */
+typedef struct lmd_merge_link {
+    uint32_t symbol;
+    uint32_t before;
+    uint32_t after;
+} lmd_merge_link;
+
 /* Memory of a running merge; {0} is an empty one. */
 typedef struct lmd_merge_scratch {
     lmd_merge_queue queue;
-    uint32_t *before; /* (links_capacity) owned; place of the left neighbour */
-    uint32_t *after;  /* (links_capacity) owned; place of the right neighbour */
-    size_t links_capacity;
+    lmd_merge_link *links; /* (capacity) owned */
+    size_t capacity;
 } lmd_merge_scratch;
 
 void lmd_merge_scratch_clear(lmd_merge_scratch *scratch);

@@ -66,12 +66,19 @@ static uint32_t new_node(lmd_merge_queue *queue)
 
 static void add_to_list(lmd_merge_queue *queue, uint32_t rank, uint32_t place)
 {
-    if (queue->lists[rank] == 0) {
+    uint32_t number = queue->lists[rank];
+    if (number == 0) {
         push_number(&queue->ranks, rank);
     }
-    const uint32_t number = new_node(queue);
-    queue->nodes[number - 1] = (lmd_place_node){place, queue->lists[rank]};
-    queue->lists[rank] = number;
+    if (number == 0 || queue->nodes[number - 1].count == LMD_NODE_PLACES) {
+        const uint32_t next = number;
+        number = new_node(queue);
+        queue->nodes[number - 1].next = next;
+        queue->nodes[number - 1].count = 0;
+        queue->lists[rank] = number;
+    }
+    lmd_place_node *const node = &queue->nodes[number - 1];
+    node->places[node->count++] = place;
 }
 
 static int compare_places(const void *left, const void *right)
@@ -100,6 +107,16 @@ static void sort_batch(lmd_merge_queue *queue)
     }
 }
 
+/* For the places of one more node. */
+static void make_batch_room(lmd_merge_queue *queue)
+{
+    if (queue->batch_count + LMD_NODE_PLACES > queue->batch_capacity) {
+        queue->batch_capacity += queue->batch_capacity / 2 + LONG_WORD;
+        queue->batch =
+            lmd_memory_resize(queue->batch, queue->batch_capacity, sizeof *queue->batch);
+    }
+}
+
 /* The list of the least rank becomes the batch. */
 static void take_list(lmd_merge_queue *queue)
 {
@@ -109,14 +126,13 @@ static void take_list(lmd_merge_queue *queue)
     queue->batch_count = 0;
     uint32_t last = 0;
     for (uint32_t number = queue->lists[queue->rank]; number != 0;) {
-        if (queue->batch_count == queue->batch_capacity) {
-            queue->batch_capacity += queue->batch_capacity / 2 + LONG_WORD;
-            queue->batch = lmd_memory_resize(queue->batch, queue->batch_capacity,
-                                             sizeof *queue->batch);
+        const lmd_place_node *const node = &queue->nodes[number - 1];
+        make_batch_room(queue);
+        for (uint32_t i = node->count; i-- > 0;) {
+            queue->batch[queue->batch_count++] = node->places[i];
         }
-        queue->batch[queue->batch_count++] = queue->nodes[number - 1].place;
         last = number;
-        number = queue->nodes[number - 1].next;
+        number = node->next;
     }
     queue->nodes[last - 1].next = queue->free_nodes;
     queue->free_nodes = queue->lists[queue->rank];

@@ -13,9 +13,12 @@ typedef struct lmd_number_heap {
     size_t capacity;
 } lmd_number_heap;
 
+/* A cache line of places. */
+enum { LMD_NODE_PLACES = 14 };
 typedef struct lmd_place_node {
-    uint32_t place;
-    uint32_t next; /* its number + 1; 0: the last */
+    uint32_t next; /* number of the node filled before this one + 1; 0: none */
+    uint32_t count;
+    uint32_t places[LMD_NODE_PLACES]; /* (count) */
 } lmd_place_node;
 
 /* {0} is an empty one. */
@@ -30,7 +33,7 @@ typedef struct lmd_merge_queue {
     size_t batch_count;
     size_t batch_capacity;
     lmd_number_heap ranks; /* those that have a list */
-    uint32_t *lists;       /* (n_ranks) owned; number of the list's first node + 1 */
+    uint32_t *lists; /* (n_ranks) owned; number of the list's node that is filled + 1 */
     size_t n_ranks;
     lmd_place_node *nodes; /* (node_capacity) owned */
     size_t node_count;

@@ -109,18 +109,18 @@ static bool append_content(const lmd_charsmap *map, const char *text, size_t siz
     return true;
 }
 
-static lmd_status apply_precompiled(const lmd_normalizer *self, lmd_matcher *matcher,
-                                    const char *text, size_t size, lmd_text *out)
+/* Appends what becomes of the text up to `front`; if that is nothing, of the next that
+ * becomes something. */
+static void map_text(const lmd_charsmap *map, const char *text, size_t size, size_t front,
+                     lmd_text *out)
 {
-    const lmd_charsmap *const map = ((const precompiled *)self)->map;
-    (void)matcher;
-    for (size_t i = 0; i < size;) {
+    for (size_t i = 0; i < size && (i < front || out->size == 0);) {
         const size_t n = size_of_grapheme(text + i, size - i);
         if (n < SHORT_GRAPHEME && append_content(map, text + i, n, out)) {
             i += n;
             continue;
         }
-        for (const size_t end = i + n; i < end;) {
+        for (const size_t end = i + n; i < end && (i < front || out->size == 0);) {
             uint32_t c = 0;
             const size_t one = lmd_text_decode_utf8(text + i, &c);
             if (!append_content(map, text + i, one, out)) {
@@ -129,8 +129,31 @@ static lmd_status apply_precompiled(const lmd_normalizer *self, lmd_matcher *mat
             i += one;
         }
     }
+}
+
+static lmd_status apply_precompiled(const lmd_normalizer *self, lmd_matcher *matcher,
+                                    const char *text, size_t size, lmd_text *out)
+{
+    (void)matcher;
+    map_text(((const precompiled *)self)->map, text, size, size, out);
+    return LMD_OK;
+}
+
+/* What is left out at a text's beginning does not move what follows: for `tokenizers` the
+ * first character that is left stands where the text began. */
+static lmd_status front_of_precompiled(const lmd_normalizer *self, lmd_matcher *matcher,
+                                       const char *text, size_t size, size_t *front)
+{
+    lmd_text alone = {0};
+    (void)matcher;
+    if (*front > 0) {
+        map_text(((const precompiled *)self)->map, text, size, *front, &alone);
+        *front = alone.size;
+    }
+    lmd_text_clear(&alone);
     return LMD_OK;
 }
 
 const lmd_normalizer_kind lmd_normalizer_precompiled = {
-    "Precompiled", open_precompiled, close_precompiled, apply_precompiled, NULL};
+    "Precompiled", open_precompiled, close_precompiled, apply_precompiled,
+    front_of_precompiled};

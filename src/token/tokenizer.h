@@ -62,6 +62,15 @@ lmd_status lmd_tokenizer_read_config(lmd_tokenizer *tokenizer);
 /* That file, parsed; *config is NULL when there is none. The caller owns it. */
 lmd_status lmd_tokenizer_load_config(const lmd_tokenizer *tokenizer, json_t **config);
 
+/* The class of tokenizer that a folder without a tokenizer.json is for, as transformers 4
+ * finds it: tokenizer_config.json names it, else config.json does, by tokenizer_class or
+ * by its model_type; NULL when neither does. The caller owns it. */
+lmd_status lmd_tokenizer_find_class(const lmd_tokenizer *tokenizer, const json_t *config,
+                                    char **name);
+
+/* Is there no config.json beside the tokenizer's file? */
+bool lmd_tokenizer_is_alone(const lmd_tokenizer *tokenizer);
+
 /* What it says beyond that where there is no tokenizer.json: added_tokens_decoder. */
 lmd_status lmd_tokenizer_add_config_tokens(lmd_tokenizer *tokenizer, json_t *config);
 

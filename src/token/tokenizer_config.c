@@ -4,6 +4,7 @@
  * that names no BOS has the one of the model's config.json, if there is such a file. */
 #include "tokenizer.h"
 
+#include <string.h>              /* strcmp */
 #include <jansson.h>             /* json_loadb */
 #include <lmdepth/base/file.h>   /* lmd_file_read_all */
 #include <lmdepth/base/memory.h> /* lmd_memory_free */
@@ -68,19 +69,64 @@ static char *config_path(const lmd_tokenizer *tokenizer)
     return path_beside(tokenizer, "tokenizer_config.json");
 }
 
-/* The bos_token_id of the model's config.json. What is wrong with that file is for those
- * to tell who need it. */
-static void read_model_bos(lmd_tokenizer *tokenizer)
+/* The model's config.json, NULL when there is none. What is wrong with that file is for
+ * those to tell who need it. */
+static json_t *load_model_config(const lmd_tokenizer *tokenizer)
 {
     char *const path = path_beside(tokenizer, "config.json");
     json_t *config = NULL;
-    if (lmd_file_exists(path) && load(path, &config) == LMD_OK) {
-        const json_t *const id = json_object_get(config, "bos_token_id");
-        const double value = json_is_number(id) ? json_number_value(id) : -1;
-        tokenizer->bos = value >= 0 && value < tokenizer->vocab ? (int)value : -1;
+    if (lmd_file_exists(path)) {
+        (void)load(path, &config);
     }
     lmd_memory_free(path);
+    return config;
+}
+
+static void read_model_bos(lmd_tokenizer *tokenizer)
+{
+    json_t *const config = load_model_config(tokenizer);
+    const json_t *const id = json_object_get(config, "bos_token_id");
+    const double value = json_is_number(id) ? json_number_value(id) : -1;
+    tokenizer->bos = value >= 0 && value < tokenizer->vocab ? (int)value : -1;
     json_decref(config);
+}
+
+static const char *class_of_model(const json_t *config)
+{
+    static const char *const with_llama_tokenizer[] = {"llama", "mistral"};
+    const char *const type = json_string_value(json_object_get(config, "model_type"));
+    for (size_t i = 0; type != NULL && i < 2; i++) {
+        if (strcmp(type, with_llama_tokenizer[i]) == 0) {
+            return "LlamaTokenizer";
+        }
+    }
+    return NULL;
+}
+
+bool lmd_tokenizer_is_alone(const lmd_tokenizer *tokenizer)
+{
+    char *const path = path_beside(tokenizer, "config.json");
+    const bool is_alone = !lmd_file_exists(path);
+    lmd_memory_free(path);
+    return is_alone;
+}
+
+lmd_status lmd_tokenizer_find_class(const lmd_tokenizer *tokenizer, const json_t *config,
+                                    char **name)
+{
+    const char *found = NULL;
+    *name = NULL;
+    LMD_TRY(lmd_json_get_string(config, "tokenizer_class", &found, NULL));
+    json_t *const model = load_model_config(tokenizer);
+    if (found == NULL) {
+        found = json_string_value(json_object_get(model, "tokenizer_class"));
+    }
+    if (found == NULL) {
+        found = class_of_model(model);
+    }
+    *name = found == NULL ? NULL : lmd_memory_copy_text(found);
+    json_decref(model);
+    return LMD_OK;
 }
 
 lmd_status lmd_tokenizer_load_config(const lmd_tokenizer *tokenizer, json_t **config)

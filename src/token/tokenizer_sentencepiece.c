@@ -2,11 +2,11 @@
  *
  * Control, unknown and user-defined pieces are looked for in raw text, as Hugging Face
  * does; what lies between them is encoded as SentencePiece encodes it, each stretch a
- * text of its own. Where tokenizer_config.json names the class LlamaTokenizer, spaces and
- * BOS are as transformers 4 has them: a space is added before every stretch (legacy: true
- * or not said), or before the beginning of the text if it has none (legacy: false); a BOS
- * is added unless add_bos_token says no. transformers 5, which reads no such folder that
- * it wrote itself, orders merges by id and cuts runs of spaces like no other. */
+ * text of its own. Where the class is LlamaTokenizer, spaces and BOS are as transformers
+ * 4 has them: a space is added before every stretch (legacy: true or not said), or before
+ * the beginning of the text if it has none (legacy: false); a BOS is added unless
+ * add_bos_token says no. transformers 5, which reads no such folder that it wrote itself,
+ * orders merges by id and cuts runs of spaces like no other. */
 #include "tokenizer.h"
 
 #include <string.h>              /* strcmp */
@@ -42,6 +42,18 @@ static lmd_status open_first_space(lmd_tokenizer *tokenizer, bool adds_space)
     return status;
 }
 
+static bool has_bos(const lmd_sentencepiece_model *model)
+{
+    return model->bos >= 0 && (uint64_t)model->bos < model->n &&
+           model->pieces[model->bos].type == LMD_PIECE_CONTROL;
+}
+
+static bool is_of_llama(const lmd_sentencepiece_model *model)
+{
+    return model->map_bytes == NULL && !model->removes_extra && model->escapes &&
+           model->adds_space && !model->space_is_last;
+}
+
 static lmd_status open_llama_rules(lmd_tokenizer *tokenizer,
                                    const lmd_sentencepiece_model *model,
                                    const json_t *config)
@@ -50,8 +62,7 @@ static lmd_status open_llama_rules(lmd_tokenizer *tokenizer,
     bool adds_space = true;
     LMD_TRY(lmd_json_get_bool(config, "legacy", true, &is_legacy));
     LMD_TRY(lmd_json_get_bool(config, "add_prefix_space", true, &adds_space));
-    if (model->map_bytes != NULL || model->removes_extra || !model->escapes ||
-        !model->adds_space || model->space_is_last) {
+    if (!is_of_llama(model)) {
         return lmd_status_set(LMD_INPUT, "the normalizer_spec is not one of a "
                                          "LlamaTokenizer");
     }
@@ -64,21 +75,38 @@ static lmd_status open_llama_rules(lmd_tokenizer *tokenizer,
     return LMD_OK;
 }
 
+static bool is_llama_class(const char *name)
+{
+    return strcmp(name, "LlamaTokenizer") == 0 || strcmp(name, "LlamaTokenizerFast") == 0;
+}
+
+/* Nobody says what a file is for that is there alone: of its kind all are of a
+ * LlamaTokenizer. */
+static bool is_bare_llama(const lmd_tokenizer *tokenizer,
+                          const lmd_sentencepiece_model *model)
+{
+    return lmd_tokenizer_is_alone(tokenizer) && model->kind == LMD_SENTENCEPIECE_BPE &&
+           is_of_llama(model) && has_bos(model);
+}
+
 static lmd_status open_rules(lmd_tokenizer *tokenizer,
                              const lmd_sentencepiece_model *model, const json_t *config)
 {
-    const char *name = NULL;
-    LMD_TRY(lmd_json_get_string(config, "tokenizer_class", &name, NULL));
-    if (name == NULL) {
-        return open_library_rules(tokenizer, model);
+    char *name = NULL;
+    lmd_status status = LMD_OK;
+    LMD_TRY(lmd_tokenizer_find_class(tokenizer, config, &name));
+    if (name == NULL ? is_bare_llama(tokenizer, model) : is_llama_class(name)) {
+        status = open_llama_rules(tokenizer, model, config);
+    } else if (name == NULL) {
+        status = open_library_rules(tokenizer, model);
+    } else {
+        status = lmd_status_set(LMD_INPUT,
+                                "the tokenizer_class %s is not supported without a "
+                                "tokenizer.json",
+                                name);
     }
-    if (strcmp(name, "LlamaTokenizer") == 0 || strcmp(name, "LlamaTokenizerFast") == 0) {
-        return open_llama_rules(tokenizer, model, config);
-    }
-    return lmd_status_set(LMD_INPUT,
-                          "the tokenizer_class %s is not supported without a "
-                          "tokenizer.json",
-                          name);
+    lmd_memory_free(name);
+    return status;
 }
 
 /* ---- pieces ---- */
@@ -141,9 +169,7 @@ static lmd_status read_model(lmd_tokenizer *tokenizer,
     LMD_TRY(open_model(tokenizer, model));
     LMD_TRY(open_rules(tokenizer, model, config));
     LMD_TRY(add_tokens(tokenizer, model));
-    const bool has_bos = model->bos >= 0 && (uint64_t)model->bos < model->n &&
-                         model->pieces[model->bos].type == LMD_PIECE_CONTROL;
-    tokenizer->bos = has_bos ? (int)model->bos : -1;
+    tokenizer->bos = has_bos(model) ? (int)model->bos : -1;
     lmd_text text = {0};
     lmd_text_append_format(&text, "SentencePiece %s, %zu ids, tokenizer.model",
                            model->kind == LMD_SENTENCEPIECE_BPE ? "BPE" : "Unigram",

@@ -214,9 +214,17 @@ static lmd_status check_all_there(const char *path, const char *folder,
     lmd_list missing = {0};
     for (int i = 0; i < n; i++) {
         char *const file = lmd_file_join(folder, names[i]);
+        char *const target = lmd_file_dead_link(file);
         if (!lmd_file_exists(file)) {
             list_add(&missing, names[i]);
+        } else if (target != NULL) {
+            lmd_text link = {0};
+            lmd_text_append_format(&link, "%s (a link to %s, which is not there)",
+                                   names[i], target);
+            list_add(&missing, lmd_text_string(&link));
+            lmd_text_clear(&link);
         }
+        lmd_memory_free(target);
         lmd_memory_free(file);
     }
     return list_refuse(&missing, path, "files are missing");

@@ -100,6 +100,23 @@ same "$(printf 'A\n' | "$LMDEPTH" tokenize "$NAME")" "$(printf 'A\n' | "$LMDEPTH
 expect 2 "$LMDEPTH" check "$SCRATCH/hub.yaml" --set model.path="$NAME@nightly"
 says "model.path" "revisions there"
 
+# In the cache files are links to blobs. One that is not there is named, whatever else would do.
+for file in config.json model.safetensors tokenizer.json tokenizer_config.json; do
+    snapshot="$MODEL/snapshots/$COMMIT"
+    mv "$snapshot/$file" "$SCRATCH/$file"
+    ln -s "../../blobs/b10b" "$snapshot/$file"
+    expect 3 "$LMDEPTH" run "$SCRATCH/hub.yaml" --fresh
+    says "$snapshot/$file: a link to ../../blobs/b10b, which is not there"
+    expect 3 "$LMDEPTH" show "$snapshot/$file"
+    says "$snapshot/$file: a link to ../../blobs/b10b, which is not there"
+    mv "$SCRATCH/$file" "$snapshot/$file"
+done
+ln -s blob "$SCRATCH/shards/model-00002-of-00003.safetensors"
+expect 3 "$LMDEPTH" show "$SCRATCH/shards"
+says "model-00002-of-00003.safetensors (a link to blob, which is not there)" \
+    ", model-00003-of-00003.safetensors"
+rm "$SCRATCH/shards/model-00002-of-00003.safetensors"
+
 # The hash of several files is that of sha256sum's list of them.
 cp "$TINY"/tokenizer*.json "$SCRATCH/shards"
 cp "$FORMATS"/shards/model-* "$SCRATCH/shards"

@@ -74,4 +74,25 @@ for job in jobs/*.yaml; do
     expect 2 env CORPUS="$SCRATCH" HF_HUB_CACHE="$SCRATCH/cache" "$LMDEPTH" check "$job" --set model.path=none/such
     says "none/such"
 done
+
+# A tokenizer with more ids than the model has rows: said before, and when a text has one. Never a
+# crash: the records are counted.
+"$PYTHON" tests/python/make_tiny_model.py "$SCRATCH/few" --vocabulary 257
+printf 'A text.\n\nThe <end> of it.\n' >"$SCRATCH/few.txt"
+printf 'model: {path: few}\noutput: few.nc\ncorpus: {path: few.txt}\n' >"$SCRATCH/few.yaml"
+beyond="the tokenizer has 258 ids, the model rows for 257: records with an id from 257 on"
+expect 0 "$LMDEPTH" show "$SCRATCH/few"
+prints "1 id of the tokenizer has no row in the model"
+expect 0 "$LMDEPTH" check "$SCRATCH/few.yaml"
+prints "$beyond" "warning     the tokenizer has 258 ids"
+says "token id 257" "rows for 257 ids"
+expect 0 "$LMDEPTH" check --json "$SCRATCH/few.yaml"
+json 'any("258 ids" in w for w in o["warnings"]) and o["corpus"]["unusable"] == 1'
+expect 0 "$LMDEPTH" run "$SCRATCH/few.yaml"
+says "$beyond" "token id 257"
+expect 0 "$LMDEPTH" show "$SCRATCH/few.nc"
+prints "1 used" "1 id"
+printf 'All <end> here.\n' >"$SCRATCH/few.txt"
+expect 3 "$LMDEPTH" run "$SCRATCH/few.yaml" --fresh
+says "token id 257" "no usable record in the whole corpus: 1 id"
 exit 0

@@ -182,6 +182,10 @@ LLAMA3_ROPE = {
     "original_max_position_embeddings": 32,
 }
 
+LLAMA3_ROPE_BARE = {
+    key: value for key, value in LLAMA3_ROPE.items() if key != "original_max_position_embeddings"
+}
+
 EVERY_CONTAINER = ("safetensors", "shards", "torch", "torch-shards", "gguf", "gguf-split")
 HALF_CONTAINERS = ("safetensors", "torch", "gguf")
 
@@ -236,6 +240,15 @@ ROWS = [
     Row("llama-llama3-rope", "llama", {"rope_scaling": LLAMA3_ROPE, "rope_theta": 500000.0},
         containers=("safetensors", "gguf")),
     Row("llama-llama3-rope-5", "llama", {"rope_scaling": LLAMA3_ROPE}, form=5),
+    # Where the original context stands twice, the one outside counts; nowhere: it is the whole one.
+    Row("llama-llama3-rope-twice", "llama",
+        {"rope_scaling": LLAMA3_ROPE, "original_max_position_embeddings": 16}),
+    Row("llama-llama3-rope-beside", "llama",
+        {"rope_scaling": LLAMA3_ROPE_BARE, "original_max_position_embeddings": 16}),
+    Row("llama-llama3-rope-bare", "llama", {"rope_scaling": LLAMA3_ROPE_BARE}),
+    Row("llama-linear-rope-beside", "llama",
+        {"rope_scaling": {"type": "linear", "factor": 2.0}, "original_max_position_embeddings": 16},
+        neutral=("original_max_position_embeddings",)),
     Row("llama-dynamic-rope", "llama", {"rope_scaling": {"type": "dynamic", "factor": 2.0}},
         neutral=("rope_scaling",)),
     Row("llama-attention-bias", "llama", {"attention_bias": True}),
@@ -262,6 +275,9 @@ ROWS = [
     Row("mistral-long", "mistral",
         {"sliding_window": 70, "max_position_embeddings": 256, "num_hidden_layers": 4},
         length=211),
+    Row("mistral-default-keys", "mistral",
+        {"num_key_value_heads": DROP, "head_dim": DROP, "num_attention_heads": 16,
+         "hidden_size": 64}),
     Row("mistral-text", "mistral", {"sliding_window": 7}, is_text=True),
     # ---- qwen2 ----
     Row("qwen2-plain", "qwen2", containers=EVERY_CONTAINER, is_packed=True),
@@ -273,6 +289,8 @@ ROWS = [
         {"use_sliding_window": True, "sliding_window": 9, "max_window_layers": 0}),
     Row("qwen2-window-above", "qwen2",
         {"use_sliding_window": True, "sliding_window": 9, "max_window_layers": 1}),
+    Row("qwen2-default-keys", "qwen2",
+        {"num_key_value_heads": DROP, "num_attention_heads": 64, "hidden_size": 128}),
     Row("qwen2-text", "qwen2", is_text=True, form=5),
     Row("qwen2-bf16", "qwen2", dtype="bf16", containers=HALF_CONTAINERS),
     Row("qwen2-q8", "qwen2",
@@ -284,6 +302,10 @@ ROWS = [
     Row("qwen3-attention-bias", "qwen3", {"attention_bias": True}),
     Row("qwen3-window-above", "qwen3",
         {"use_sliding_window": True, "sliding_window": 9, "max_window_layers": 2}, form=5),
+    Row("qwen3-default-keys", "qwen3",
+        {"num_key_value_heads": DROP, "num_attention_heads": 64, "head_dim": 4}),
+    Row("qwen3-default-size", "qwen3",
+        {"head_dim": DROP, "num_attention_heads": 3, "num_key_value_heads": 1}),
     Row("qwen3-text", "qwen3", is_text=True, form=5),
     Row("qwen3-bf16", "qwen3", dtype="bf16", containers=HALF_CONTAINERS),
     Row("qwen3-q8", "qwen3", {"hidden_size": 64, "head_dim": 16, "intermediate_size": 96},

@@ -106,12 +106,17 @@ def gpt_neox(c):
         yield "embed_out.weight", (rows, d), UNEMBEDDING
 
 
+# What transformers' configurations say where config.json does not.
+KEY_HEADS = {"mistral": 8, "qwen2": 32, "qwen3": 32}
+HEAD_DIM = {"qwen3": 128}
+
+
 def llama(c):
     """And its kin."""
     d, inner, rows = c["hidden_size"], c["intermediate_size"], c["vocab_size"]
     heads = c["num_attention_heads"]
-    key_heads = c.get("num_key_value_heads") or heads
-    size = c.get("head_dim") or d // heads
+    key_heads = c.get("num_key_value_heads", KEY_HEADS.get(c["model_type"])) or heads
+    size = c.get("head_dim", HEAD_DIM.get(c["model_type"])) or d // heads
     is_qwen2, is_qwen3 = c["model_type"] == "qwen2", c["model_type"] == "qwen3"
     biases = {"q": is_qwen2 or c.get("attention_bias", False)}
     biases["o"] = biases["q"] and not is_qwen2

@@ -497,16 +497,26 @@ def train_sentencepiece(settings):
     return written.getvalue()
 
 
-def small_charsmap():
-    """A double array of two keys: J becomes "the", Q becomes a space."""
+def charsmap(keys, contents):
+    """A double array of letters: each with a place among the contents."""
     units = [0] * 512
     units[0] = 256 << 10
-    for key, base, value in (("J", 384, 0), ("Q", 400, 4)):
-        node = 256 ^ ord(key)
+    for i, (key, value) in enumerate(keys.items()):
+        node, base = 256 ^ ord(key), 384 + 16 * i
         units[node] = base << 10 | 1 << 8 | ord(key)
         units[node ^ base] = value | 1 << 31
     trie = struct.pack("<512I", *units)
-    return struct.pack("<I", len(trie)) + trie + b"the\0 \0"
+    return struct.pack("<I", len(trie)) + trie + contents
+
+
+def small_charsmap():
+    """J becomes "the", Q becomes a space."""
+    return charsmap({"J": 0, "Q": 4}, b"the\0 \0")
+
+
+def silent_charsmap():
+    """J becomes "the", X and Q become nothing."""
+    return charsmap({"J": 0, "Q": 3, "X": 3}, b"the\0")
 
 
 def field(number, value):
@@ -601,10 +611,12 @@ def unigram_variants():
 def fronts():
     """What normalizers may do to the beginning of a text."""
     mapping = base64.b64encode(small_charsmap()).decode()
+    silent = base64.b64encode(silent_charsmap()).decode()
     spaces = {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": "a "}
     return {
         "nothing": None,
         "Precompiled": {"type": "Precompiled", "precompiled_charsmap": mapping},
+        "Precompiled to nothing": {"type": "Precompiled", "precompiled_charsmap": silent},
         "Strip": {"type": "Strip", "strip_left": True, "strip_right": False},
         "Prepend": {"type": "Prepend", "prepend": "a b"},
         "Replace": chain(spaces, {"type": "NFKD"}),
@@ -628,7 +640,7 @@ def make_unigram(folder):
     base["pre_tokenizer"] = metaspace()
     base["model"] = {"type": "Unigram", "unk_id": 0, "vocab": vocab, "byte_fallback": False}
     base["added_tokens"] = [{**added("<|endoftext|>", special=True, normalized=False)}]
-    texts = [*STRINGS, "J J\u0301Q \u0600J"]
+    texts = [*STRINGS, "J J\u0301Q \u0600J", "XXin in", "Q\u0301 X\u0301\u0301\u0301J", "XQ J"]
     rows = []
     for variant in unigram_variants():
         tokenizer = Tokenizer.from_str(json.dumps(merge_parts(base, variant)))

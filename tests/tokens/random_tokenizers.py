@@ -10,6 +10,7 @@ import base64
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import tempfile
@@ -52,7 +53,11 @@ class Maker:
         if kind == 7:
             return {"type": "Prepend", "prepend": self.word()}
         if kind == 8:
-            return {"type": "Replace", "pattern": self.pattern(), "content": self.content()}
+            # A match of nothing that is replaced makes tokenizers write unknown tokens.
+            pattern = self.pattern()
+            while re.search(r"\\b|\*", pattern.get("Regex", "")):
+                pattern = self.pattern()
+            return {"type": "Replace", "pattern": pattern, "content": self.content()}
         if kind == 9:
             mapping = base64.b64encode(self.random.choice(self.charsmaps)).decode()
             return {"type": "Precompiled", "precompiled_charsmap": mapping}

@@ -190,6 +190,16 @@ static void trees_are_removed_but_not_what_links_point_to(void **state)
     assert_int_equal(lmd_file_write(in_folder(path, "tree/.2"), "x", 1), LMD_OK);
     assert_int_equal(symlink(in_folder(path, "kept"), in_folder(link, "tree/link")), 0);
     assert_int_equal(symlink("/nowhere", in_folder(link, "tree/dangling")), 0);
+    assert_true(lmd_file_exists(link));
+    char *const target = lmd_file_dead_link(link);
+    assert_string_equal(target, "/nowhere");
+    lmd_memory_free(target);
+    assert_null(lmd_file_dead_link(in_folder(path, "tree/link")));
+    assert_null(lmd_file_dead_link(in_folder(path, "tree/.2")));
+    assert_null(lmd_file_dead_link(in_folder(path, "tree/none")));
+    lmd_file *file = NULL;
+    assert_int_equal(lmd_file_open(&file, link), LMD_INPUT);
+    expect_message("tree/dangling: a link to /nowhere");
     assert_int_equal(lmd_file_remove_tree(in_folder(path, "tree")), LMD_OK);
     assert_false(lmd_file_exists(path));
     assert_true(lmd_file_exists(in_folder(path, "kept/file")));

@@ -613,7 +613,7 @@ static const refusal refusals[] = {
      "'rope_scaling.type' is mrope"},
     {qwen3, "{}", "{\"model_type\": \"llama\"}",
      "6 tensors are missing: model.layers.0.self_attn.q_norm.weight"},
-    {qwen3, "{\"head_dim\": null}", "{}", "'head_dim' is missing"},
+    {qwen3, "{\"head_dim\": null}", "{}", "model.layers.0.self_attn.q_proj.weight"},
     {qwen3, "{\"num_experts\": 8}", "{}", "'num_experts' is 8"},
 };
 

@@ -32,7 +32,6 @@ static void check_ids(const json_t *model, const json_t *texts)
                    json_string_value(json_array_get(ids, i)));
     }
     assert_int_equal(lmd_token_bos(tokenizer), 1);
-    assert_false(lmd_token_adds_bos(tokenizer));
     assert_true(lmd_token_is_special(tokenizer, 2));
     lmd_token_free_encoder(encoder);
     lmd_token_close(tokenizer);
@@ -82,6 +81,47 @@ static void test_models_give_sentencepiece_ids(void **state)
         check_ids(json_array_get(models, i), json_object_get(all, "texts"));
         check_damage(&bytes);
         lmd_text_clear(&bytes);
+    }
+    json_decref(all);
+}
+
+static bool folder_adds_bos(void)
+{
+    lmd_tokenizer *const tokenizer = open_tokenizer(case_folder);
+    const bool adds_bos = lmd_token_adds_bos(tokenizer);
+    assert_int_equal(lmd_token_bos(tokenizer), 1);
+    lmd_token_close(tokenizer);
+    return adds_bos;
+}
+
+/* Without a tokenizer_config.json the model's config.json tells the class; a byte-pair
+ * model that is all there is is Llama's. */
+static void test_class_of_a_bare_model(void **state)
+{
+    (void)state;
+    char path[CASE_PATH];
+    json_t *const all = load_json("tests/data/token/sentencepiece.json");
+    for (size_t i = 0; i < 2; i++) { // BPE; Unigram with a character map
+        lmd_text bytes = {0};
+        read_model(json_array_get(json_object_get(all, "models"), i), &bytes);
+        write_case_bytes("tokenizer.model", bytes.bytes, bytes.size);
+        lmd_text_clear(&bytes);
+        assert_int_equal(folder_adds_bos(), i == 0);
+        write_case("config.json", "{\"model_type\":\"gpt_neox\"}");
+        assert_false(folder_adds_bos());
+        write_case("config.json", "{\"model_type\":\"mistral\"}");
+        if (i == 0) {
+            assert_true(folder_adds_bos());
+            write_case("tokenizer_config.json", "{\"add_bos_token\":false}");
+            assert_false(folder_adds_bos());
+            (void)remove(case_path(path, "tokenizer_config.json"));
+            write_case("config.json", "{\"model_type\":\"llama\","
+                                      "\"tokenizer_class\":\"OddTokenizer\"}");
+            expect_refusal(case_folder, LMD_INPUT, "tokenizer.model", "OddTokenizer");
+        } else {
+            expect_refusal(case_folder, LMD_INPUT, "tokenizer.model", "normalizer_spec");
+        }
+        (void)remove(case_path(path, "config.json"));
     }
     json_decref(all);
 }
@@ -174,6 +214,7 @@ int main(void)
     cmocka_unit_test_setup_teardown(test, make_case_folder, remove_case_folder)
     const struct CMUnitTest tests[] = {
         IN_FOLDER(test_models_give_sentencepiece_ids),
+        IN_FOLDER(test_class_of_a_bare_model),
         IN_FOLDER(test_config_beside_a_model),
         IN_FOLDER(test_class_llama_tokenizer),
         IN_FOLDER(test_vocab_and_merges),

@@ -38,7 +38,12 @@ lmd_status lmd_file_read_all(const char *path, size_t limit, lmd_text *out);
 /* Digest of a whole file, read once in large sequential requests. */
 lmd_status lmd_file_sha256(const char *path, char hex[LMD_SHA256_HEX]);
 
+/* Has anything this name, be it a link that leads nowhere? Who then reads gets a message
+ * that says so. */
 bool lmd_file_exists(const char *path);
+
+/* Where a link leads that leads nowhere, the caller's; NULL for all else. */
+char *lmd_file_dead_link(const char *path);
 bool lmd_file_is_folder(const char *path);
 
 /* Makes a folder and its parents. LMD_RESOURCE when it can't. */
