@@ -8,11 +8,15 @@ export LMDEPTH_SHARED
 
 $(BUILD)/tests/unit/%: tests/unit/%.c $(core_library) $(BUILD)/.deps
 	@mkdir -p $(@D); echo "  test $<"
-	$(Q)$(CC) $(CFLAGS_ALL) $(HARDEN_LDFLAGS) -Itests/unit $(foreach room,$(plain_rooms) kernel,-Isrc/$(room)) -o $@ $< $(core_library) $(PACKAGE_LIBS) $(CMOCKA_LIBS)
+	$(Q)$(CC) $(CFLAGS_ALL) $(HARDEN_LDFLAGS) -Itests/unit $(foreach room,$(plain_rooms) kernel,-Isrc/$(room)) -o $@ $< $(TEST_OBJECTS) $(core_library) $(PACKAGE_LIBS) $(CMOCKA_LIBS)
 
-# The planning of the queue and other parts of parallel that are free of MPI.
+# The parts of parallel that are free of MPI.
 $(BUILD)/tests/unit/test_queue_plan: $(BUILD)/src/parallel/queue_plan.o
-$(BUILD)/tests/unit/test_queue_plan: PACKAGE_LIBS += $(BUILD)/src/parallel/queue_plan.o
+$(BUILD)/tests/unit/test_queue_plan: TEST_OBJECTS += $(BUILD)/src/parallel/queue_plan.o
+places_objects := $(BUILD)/src/parallel/places.o $(BUILD)/src/parallel/binding_advice.o
+$(BUILD)/tests/unit/test_places: $(places_objects)
+$(BUILD)/tests/unit/test_places: TEST_OBJECTS += $(places_objects)
+$(BUILD)/tests/unit/test_places: CFLAGS_ALL += -Isrc/parallel
 
 $(BUILD)/tests/mpi/%: tests/mpi/%.c $(mpi_library) $(core_library) $(BUILD)/.deps
 	@mkdir -p $(@D); echo "  test $<"

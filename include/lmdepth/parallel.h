@@ -11,6 +11,7 @@
 #include <stddef.h>              /* size_t */
 #include <stdint.h>              /* int64_t */
 #include <lmdepth/base/status.h> /* lmd_status */
+#include <lmdepth/base/team.h>   /* lmd_team */
 #include <lmdepth/base/text.h>   /* lmd_text */
 
 /* ---- session ---- */
@@ -67,22 +68,121 @@ void lmd_parallel_reduce_int64(lmd_session *session, int64_t *values, size_t n);
 /* Collective. */
 void lmd_parallel_barrier(lmd_session *session);
 
-/* ---- memory that the ranks of a node share ---- */
+/* ---- the processors of a node (hwloc) ---- */
+
+/* Those of this node, and the part of them that this process may run on. */
+typedef struct lmd_places lmd_places;
+
+/* Ranks of a node that have something in common: all, those of a socket, of a NUMA
+ * domain, or each for itself. */
+typedef enum lmd_domain {
+    LMD_DOMAIN_NODE,
+    LMD_DOMAIN_SOCKET,
+    LMD_DOMAIN_NUMA,
+    LMD_DOMAIN_RANK
+} lmd_domain;
+
+/* This machine, without MPI. Never NULL. */
+lmd_places *lmd_places_new(void);
+
+/* A node that hwloc makes of a description ("package:2 numa:1 core:32 pu:2"), and a
+ * process that may use the hardware threads `mask` ("0-3,8"; NULL: all). NULL when it
+ * can't be understood. */
+lmd_places *lmd_places_new_synthetic(const char *description, const char *mask);
+void lmd_places_free(lmd_places *places); /* accepts NULL */
+
+int lmd_places_cores(const lmd_places *places);      /* that this process may run on */
+int lmd_places_node_cores(const lmd_places *places); /* of the node */
+
+/* The system's number of the socket or NUMA domain that this process is bound to; -1 when
+ * it is not bound to one. */
+int lmd_places_domain(const lmd_places *places, lmd_domain domain);
+
+/* Ranks and threads for the cores that this process may run on: a thread a core, at most
+ * `most_threads` (>= 1) a rank, at most a tenth of the cores idle, and, unless it
+ * `may_span`, no rank across the border of a NUMA domain. */
+void lmd_places_suggest(const lmd_places *places, int most_threads, bool may_span,
+                        int *ranks, int *threads);
+
+/* A line for people: "2 cores, 1 socket, 1 NUMA domain". Caller frees. */
+char *lmd_places_describe(const lmd_places *places);
+
+/* This session's node, as it was before any thread was bound. Borrowed. */
+const lmd_places *lmd_parallel_places(lmd_session *session);
+
+/* How the ranks of a node lie on its cores. */
+typedef struct lmd_binding {
+    int threads;    /* of this rank */
+    int cores;      /* that this rank may run on */
+    int share;      /* of these, what falls to it when all who may use them divide them */
+    bool is_alone;  /* nobody else of this job may use them */
+    int node_ranks; /* ranks of this job on the node */
+    int node_cores; /* cores of the node that may be used at all */
+    int used_cores; /* those of any rank */
+    double load;    /* threads for a core, the worst of this rank's cores */
+} lmd_binding;
+
+/* Collective. `threads` 0: not decided yet. */
+lmd_binding lmd_parallel_binding(lmd_session *session, int threads);
+
+/* The share of lmd_parallel_binding. Collective. */
+int lmd_parallel_share_of_processors(lmd_session *session);
+
+/* A few words for the plan: "a thread a core". Pure. Static. */
+const char *lmd_binding_describe(const lmd_binding *binding);
+
+/* Who has started the ranks, and so what to type instead. */
+typedef enum lmd_launcher {
+    LMD_LAUNCHER_NONE,
+    LMD_LAUNCHER_MPIRUN, /* Open MPI's */
+    LMD_LAUNCHER_SRUN,
+    LMD_LAUNCHER_OTHER
+} lmd_launcher;
+
+/* What is bad about it and what to type, appended; how bad, 0: nothing is. Pure.
+ * `is_bound`: the launcher has bound the ranks. */
+int lmd_binding_judge(const lmd_binding *binding, lmd_launcher launcher, bool is_bound,
+                      lmd_text *out);
+
+/* Collective. Warns, once for all ranks, when the worst binding of them is bad. */
+void lmd_parallel_warn_of_binding(lmd_session *session, const lmd_binding *binding);
+
+/* Collective. Each thread of the team to a core of its own, if the rank has the cores for
+ * itself and as many as threads; true if so. Fewer threads are left to the system, which
+ * can avoid cores that others use. */
+bool lmd_parallel_bind_team(lmd_session *session, lmd_team *team);
+
+/* All threads of the team may run where the process might at its start. */
+void lmd_parallel_release_team(lmd_session *session, lmd_team *team);
+
+/* ---- memory that ranks of a node share ---- */
 
 typedef struct lmd_shared lmd_shared;
 
-/* Collective. One block of n_bytes for all ranks of a node (MPI shared window). Free
+/* Collective. From now on blocks are shared by the ranks of a node that are in the same
+ * domain; at first by all of the node. Ranks that are bound to no socket or NUMA domain
+ * share one among themselves; *n_unbound says how many there are on all nodes. No block
+ * is there yet. */
+void lmd_parallel_share_within(lmd_session *session, lmd_domain domain, int *n_unbound);
+
+/* The same with a number that each rank chooses, at least 0, for its group on its node.
+ */
+void lmd_parallel_share_in_group(lmd_session *session, int group);
+
+/* Collective. One block of n_bytes for all ranks of a group (MPI shared window). Free
  * space of /dev/shm is checked first; when it does not do, or LMDEPTH_SHARED_MEMORY=off,
- * or a node has one rank, each rank gets a private block (with a warning in the first
- * case). Zeroed or not is undefined; aligned to 64 bytes. */
+ * or a group has one rank, each rank gets a private block, in large pages where the
+ * system has them (with a warning in the first case). Zeroed or not is undefined; aligned
+ * to 64 bytes. */
 lmd_shared *lmd_shared_new(lmd_session *session, size_t n_bytes);
 
-/* Collective. How many such blocks this node would get: 1, or one a rank. */
+/* Collective. How many such blocks this node would get: 1, or one a group, or one a rank.
+ */
 int lmd_shared_copies(lmd_session *session, size_t n_bytes);
 void lmd_shared_free(lmd_shared *shared); /* Collective. */
 void *lmd_shared_memory(const lmd_shared *shared);
 
-/* Must this rank fill the block (node leader, or a private copy)? */
+/* Must this rank fill the block (first of its group, or a private copy)? */
 bool lmd_shared_is_mine_to_fill(const lmd_shared *shared);
 
 /* Is it shared between ranks? */
@@ -148,17 +248,5 @@ lmd_status lmd_farm_run(lmd_session *session, const lmd_farm_calls *calls);
 
 /* Serves other ranks' requests; only from within `work`. */
 void lmd_farm_tick(lmd_session *session);
-
-/* ---- topology (hwloc) ---- */
-
-/* Processors this rank may run on (its affinity mask): 1 when it is bound to one. */
-int lmd_parallel_processors(const lmd_session *session);
-
-/* Collective. Processors that fall to this rank when ranks of the node whose masks
- * overlap divide them evenly; at least 1. All of them when ranks are bound apart. */
-int lmd_parallel_share_of_processors(lmd_session *session);
-
-/* A line on the node for the plan: "2 cores, 1 socket, 1 NUMA domain". Caller frees. */
-char *lmd_parallel_describe_node(const lmd_session *session);
 
 #endif

@@ -70,11 +70,12 @@ int lmd_arguments_fail(lmd_status status);
 
 /* ---- threads.c ---- */
 
-/* Threads of this rank: `asked`, else OMP_NUM_THREADS, else SLURM_CPUS_PER_TASK, else
- * `share`, the rank's share of the processors that it may run on. */
+/* Threads of this rank: `asked`, else OMP_NUM_THREADS, else `share`, the rank's share of
+ * the cores that it may run on, or SLURM_CPUS_PER_TASK where that is less. (It is more
+ * where Slurm counts hardware threads, or where something else has bound the rank.) */
 int lmd_threads_choose(int asked, int share);
 
-/* Processors this process may run on, without MPI. */
+/* Cores this process may run on, without MPI. */
 int lmd_threads_processors(void);
 
 /* ---- locate.c: what the name of a model means ---- */
@@ -237,7 +238,10 @@ typedef struct lmd_computed {
     double flops; /* of all ranks */
     double peak;  /* GFLOP/s of all ranks' threads */
     double forward_seconds, lens_seconds, metric_seconds,
-        wait_seconds; /* mean over ranks */
+        wait_seconds;                 /* mean over ranks */
+    double own_weights;               /* bytes of them that this rank does not share */
+    double first_memory, last_memory; /* private bytes of a rank, weights apart: after its
+                                         first pack and its last, most of the ranks */
 } lmd_computed;
 
 typedef struct lmd_part {
@@ -360,9 +364,18 @@ lmd_status lmd_work_show(const char *folder, bool is_json, lmd_text *out);
 
 /* ---- plan.c ---- */
 
-/* What will run, for people or as JSON, appended. session NULL: no MPI (check). */
-void lmd_plan_write(const lmd_inputs *inputs, const lmd_session *session, int threads,
-                    const lmd_kernel *kernel, lmd_text *out);
+typedef struct lmd_plan {
+    const lmd_inputs *inputs;
+    const lmd_kernel *kernel;
+    int threads;
+    lmd_session *session; /* NULL: no MPI (check); what is below is not used then */
+    lmd_binding binding;
+    int copies; /* of the weights on this node */
+    lmd_domain domain;
+} lmd_plan;
+
+/* What will run, for people, appended. */
+void lmd_plan_write(const lmd_plan *plan, lmd_text *out);
 
 typedef struct lmd_memory_plan {
     double weights;  /* bytes a node */
@@ -390,6 +403,13 @@ void lmd_estimate_append(const lmd_estimate *estimate, double peak, int processo
                          double tokens, lmd_text *out);
 
 /* ---- limits.c ---- */
+
+/* Bytes that this process, its control group or its node can still have, whichever is
+ * least. */
+double lmd_limits_left(void);
+
+/* Private memory of this process that lies in memory now, in bytes; 0: not known. */
+double lmd_limits_private(void);
 
 /* LMD_RESOURCE, with the sum, when the plan does not fit the process, its control group
  * or the node, of whose ranks each needs it. */

@@ -141,16 +141,40 @@ static lmd_status look_at_corpus(const lmd_inputs *inputs, lmd_look *look)
 
 /* ---- suggestion ---- */
 
-/* A rank a NUMA domain would be best; without MPI's view of the cluster: one rank of up
- * to eight threads for each eight processors of this machine. */
-static void suggest(int processors, int64_t packs, int *ranks, int *threads)
+typedef struct lmd_suggestion {
+    int ranks, threads;
+    char start[96]; /* how Open MPI's mpirun gives each rank its cores */
+} lmd_suggestion;
+
+/* Has every rank of a node a pack, and all of them memory, with one copy of the weights?
+ */
+static bool is_good(const lmd_inputs *inputs, const lmd_look *look,
+                    const lmd_suggestion *it)
 {
-    *threads = processors < 8 ? 1 : 8;
-    *ranks = processors / *threads;
-    if (packs > 0 && *ranks > packs) {
-        *ranks = (int)packs;
-        *threads = processors / *ranks;
+    const lmd_memory_plan plan = lmd_plan_memory(inputs, it->threads, look->groups);
+    const bool has_work = !look->is_exact || look->packs == 0 || it->ranks <= look->packs;
+    return has_work &&
+           plan.weights + it->ranks * (plan.engine + plan.counters) <= lmd_limits_left();
+}
+
+/* Eight threads a rank, more where so many ranks would not do; one rank at last. */
+static lmd_suggestion suggest(const lmd_inputs *inputs, const lmd_look *look)
+{
+    enum { THREADS = 8 };
+    lmd_places *places = lmd_places_new();
+    const int cores = lmd_places_cores(places);
+    lmd_suggestion it = {.ranks = 0};
+    for (int most = THREADS; it.ranks == 0 || !is_good(inputs, look, &it); most *= 2) {
+        lmd_places_suggest(places, most, most >= 2 * cores, &it.ranks, &it.threads);
+        if (it.ranks == 1) {
+            break;
+        }
     }
+    lmd_places_free(places);
+    (void)snprintf(it.start, sizeof it.start,
+                   "mpirun -n %d --map-by slot:PE=%d --bind-to core", it.ranks,
+                   it.threads);
+    return it;
 }
 
 /* ---- warnings ---- */
@@ -241,8 +265,9 @@ static void print_estimate(const lmd_inputs *inputs, const lmd_look *look, int t
 static void print_text(const lmd_inputs *inputs, const lmd_look *look, int threads,
                        const lmd_kernel *kernel, double peak)
 {
+    const lmd_plan what = {.inputs = inputs, .kernel = kernel, .threads = threads};
     lmd_text plan = {0};
-    lmd_plan_write(inputs, NULL, threads, kernel, &plan);
+    lmd_plan_write(&what, &plan);
     fputs(lmd_text_string(&plan), stdout);
     lmd_text_clear(&plan);
     printf("records     %s%lld, of which %lld can't be used\n",
@@ -256,14 +281,12 @@ static void print_text(const lmd_inputs *inputs, const lmd_look *look, int threa
            look->is_exact ? "" : "more than ", look->groups, counters / 1e6);
     print_estimate(inputs, look, threads, peak);
     print_warnings(inputs, look);
-    const int processors = lmd_threads_processors();
-    int ranks;
-    int rank_threads;
-    suggest(processors, look->is_exact ? look->packs : 0, &ranks, &rank_threads);
+    const int cores = lmd_threads_processors();
+    const lmd_suggestion suggestion = suggest(inputs, look);
     printf(
-        "suggestion  on a node like this one (%d processors): %d rank%s x %d thread%s\n",
-        processors, ranks, ranks == 1 ? "" : "s", rank_threads,
-        rank_threads == 1 ? "" : "s");
+        "suggestion  on a node like this one (%d core%s): %d rank%s x %d thread%s (%s)\n",
+        cores, cores == 1 ? "" : "s", suggestion.ranks, suggestion.ranks == 1 ? "" : "s",
+        suggestion.threads, suggestion.threads == 1 ? "" : "s", suggestion.start);
 }
 
 static void print_json(const lmd_inputs *inputs, const lmd_look *look, int threads,
@@ -271,14 +294,12 @@ static void print_json(const lmd_inputs *inputs, const lmd_look *look, int threa
 {
     const lmd_model_shape *shape = lmd_model_get_shape(inputs->model);
     const lmd_memory_plan memory = lmd_plan_memory(inputs, threads, look->groups);
-    int ranks;
-    int rank_threads;
-    suggest(lmd_threads_processors(), look->is_exact ? look->packs : 0, &ranks,
-            &rank_threads);
+    const lmd_suggestion suggestion = suggest(inputs, look);
     const lmd_estimate estimate = lmd_estimate_work(inputs, prompt_tokens(inputs, look));
     json_t *root = json_pack(
         "{s:{s:s, s:s, s:i, s:i, s:i, s:I}, s:{s:i, s:b, s:I, s:I, s:I, s:I, s:i},"
-        " s:{s:f, s:f, s:f}, s:{s:f, s:f, s:f, s:f, s:i}, s:{s:i, s:i}, s:s, s:s, s:o}",
+        " s:{s:f, s:f, s:f}, s:{s:f, s:f, s:f, s:f, s:i}, s:{s:i, s:i, s:s}, s:s, s:s, "
+        "s:o}",
         "model", "family", shape->family, "path", lmd_model_weights_path(inputs->model),
         "blocks", shape->N, "width", shape->d, "vocabulary", shape->V, "parameters",
         (json_int_t)shape->parameters, "corpus", "files",
@@ -289,9 +310,10 @@ static void print_json(const lmd_inputs *inputs, const lmd_look *look, int threa
         memory.engine, "counters_a_rank", memory.counters, "time",
         "forward_flops_a_token", estimate.forward, "lens_flops_a_token", estimate.lens,
         "peak_gflops", peak, "tokens_per_s", lmd_estimate_speed(&estimate, peak),
-        "threads", threads, "suggestion", "ranks", ranks, "threads", rank_threads,
-        "arithmetic", lmd_kernel_arithmetic(kernel), "output", inputs->job->output,
-        "warnings", list_warnings(inputs, look));
+        "threads", threads, "suggestion", "ranks", suggestion.ranks, "threads",
+        suggestion.threads, "start", suggestion.start, "arithmetic",
+        lmd_kernel_arithmetic(kernel), "output", inputs->job->output, "warnings",
+        list_warnings(inputs, look));
     char *text = json_dumps(root, JSON_INDENT(2));
     puts(text);
     free(text);

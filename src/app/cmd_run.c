@@ -19,6 +19,7 @@ typedef struct lmd_run_arguments {
     lmd_part part;
     double max_seconds; /* 0: no limit */
     double snapshot_seconds;
+    lmd_domain weights_per;
 } lmd_run_arguments;
 
 /* ---- command line ---- */
@@ -29,7 +30,8 @@ enum {
     OPTION_PREPARE_ONLY,
     OPTION_PART,
     OPTION_MAX_TIME,
-    OPTION_SNAPSHOT_EVERY
+    OPTION_SNAPSHOT_EVERY,
+    OPTION_WEIGHTS_PER
 };
 
 enum { SNAPSHOT_SECONDS = 600 };
@@ -50,6 +52,8 @@ static const struct argp_option options[] = {
      "Only every N-th chunk of the corpus, from the K-th on "
      "(K = 0 .. N-1), with the whole job's frequencies",
      0},
+    {"weights-per", OPTION_WEIGHTS_PER, "PLACE", 0,
+     "One copy of the weights for each node, socket, numa (domain) or rank [node]", 0},
     {0},
 };
 
@@ -80,6 +84,21 @@ static void set_time(struct argp_state *state, const char *option, const char *t
     }
 }
 
+static void set_domain(struct argp_state *state, const char *text, lmd_domain *domain)
+{
+    static const char *const names[] = {[LMD_DOMAIN_NODE] = "node",
+                                        [LMD_DOMAIN_SOCKET] = "socket",
+                                        [LMD_DOMAIN_NUMA] = "numa",
+                                        [LMD_DOMAIN_RANK] = "rank"};
+    for (int i = LMD_DOMAIN_NODE; i <= LMD_DOMAIN_RANK; i++) {
+        if (strcmp(text, names[i]) == 0) {
+            *domain = (lmd_domain)i;
+            return;
+        }
+    }
+    argp_error(state, "--weights-per wants node, socket, numa or rank, not '%s'", text);
+}
+
 static error_t parse_option(int key, char *text, struct argp_state *state)
 {
     lmd_run_arguments *arguments = state->input;
@@ -104,6 +123,9 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
         break;
     case OPTION_SNAPSHOT_EVERY:
         set_time(state, "--snapshot-every", text, &arguments->snapshot_seconds);
+        break;
+    case OPTION_WEIGHTS_PER:
+        set_domain(state, text, &arguments->weights_per);
         break;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -133,6 +155,8 @@ typedef struct lmd_run {
     lmd_team *team;
     lmd_kernel *kernel;
     int threads;
+    lmd_binding binding;
+    int copies;       /* of the weights on this node */
     char *work;       /* folder of the spool */
     char *unfinished; /* folder of the snapshots: that one, or a part's own in it */
     lmd_model_hashes model_hashes;
@@ -151,6 +175,27 @@ static void start_kernel(lmd_run *run)
                                       lmd_parallel_share_of_processors(session));
     run->team = lmd_team_new(run->threads);
     run->kernel = lmd_inputs_new_kernel(&run->inputs, run->team);
+    run->binding = lmd_parallel_binding(session, run->threads);
+}
+
+/* Collective. */
+static void share_weights(lmd_run *run)
+{
+    const lmd_domain domain = run->arguments->weights_per;
+    int unbound = 0;
+    lmd_parallel_share_within(run->session, domain, &unbound);
+    if (unbound > 0 && lmd_parallel_is_root(run->session)) {
+        lmd_log_warn(
+            "--weights-per: %d rank%s not bound to one %s: the unbound ranks of a "
+            "node share a copy (`mpirun --map-by %s --bind-to %s`, `srun "
+            "--cpu-bind=%s` bind them)",
+            unbound, unbound == 1 ? " is" : "s are",
+            domain == LMD_DOMAIN_SOCKET ? "socket" : "NUMA domain",
+            domain == LMD_DOMAIN_SOCKET ? "socket" : "numa",
+            domain == LMD_DOMAIN_SOCKET ? "socket" : "numa",
+            domain == LMD_DOMAIN_SOCKET ? "sockets" : "ldoms");
+    }
+    run->copies = lmd_shared_copies(run->session, lmd_model_bytes(run->inputs.model));
 }
 
 /* Collective. The model's files are read once for their hashes, by the root. */
@@ -343,8 +388,15 @@ static lmd_status prepare(lmd_run *run)
 
 static void say_plan(lmd_run *run)
 {
+    const lmd_plan what = {.inputs = &run->inputs,
+                           .kernel = run->kernel,
+                           .threads = run->threads,
+                           .session = run->session,
+                           .binding = run->binding,
+                           .copies = run->copies,
+                           .domain = run->arguments->weights_per};
     lmd_text plan = {0};
-    lmd_plan_write(&run->inputs, run->session, run->threads, run->kernel, &plan);
+    lmd_plan_write(&what, &plan);
     char *rest = NULL;
     for (char *line = strtok_r(plan.bytes, "\n", &rest); line != NULL;
          line = strtok_r(NULL, "\n", &rest)) {
@@ -357,7 +409,7 @@ static void say_plan(lmd_run *run)
 static lmd_status check_memory(lmd_run *run)
 {
     lmd_memory_plan plan = lmd_plan_memory(&run->inputs, run->threads, 1);
-    plan.weights *= lmd_shared_copies(run->session, lmd_model_bytes(run->inputs.model));
+    plan.weights *= run->copies;
     const lmd_status status =
         lmd_limits_check(&plan, lmd_parallel_node_ranks(run->session));
     return lmd_parallel_agree(run->session, status);
@@ -426,6 +478,21 @@ static lmd_status write_result(lmd_run *run)
     return status;
 }
 
+/* What was planned for a rank, and what it took. */
+static void say_memory(const lmd_run *run)
+{
+    const lmd_computed *computed = &run->computed;
+    const lmd_memory_plan plan = lmd_plan_memory(&run->inputs, run->threads,
+                                                 lmd_spool_groups(run->prepared.spool));
+    if (computed->last_memory > 0) {
+        lmd_log_say(
+            "memory      a rank, weights apart: %.1f MB after its first pack, %.1f "
+            "MB after its last (planned %.1f MB, and the program)",
+            computed->first_memory / 1e6, computed->last_memory / 1e6,
+            (plan.engine + plan.counters) / 1e6);
+    }
+}
+
 /* The contract's last line. */
 static void say_end(const lmd_run *run)
 {
@@ -440,6 +507,7 @@ static void say_end(const lmd_run *run)
         computed->load_seconds, run->prepared.seconds, computed->seconds,
         computed->forward_seconds, computed->lens_seconds, computed->metric_seconds,
         computed->wait_seconds, computed->reduce_seconds);
+    say_memory(run);
     lmd_log_say(
         "%s: %lld positions, %.1f s, %.1f tokens/s, %.1f %% of the peak of %.0f GFLOP/s",
         run->inputs.job->output, (long long)computed->positions, computed->seconds,
@@ -538,7 +606,9 @@ static lmd_status run_job(lmd_run *run)
         return LMD_OK;
     }
     LMD_TRY(enter_work(run));
+    share_weights(run);
     say_plan(run);
+    lmd_parallel_warn_of_binding(session, &run->binding);
     LMD_TRY(check_memory(run));
     LMD_TRY(prepare(run));
     say_prepared(run);

@@ -162,8 +162,10 @@ typedef struct lmd_loop {
     double snapshot_seconds;        /* between two */
     double slowest;                 /* seconds of a pack */
     int64_t packs, saved_packs;     /* done, and of these saved */
-    lmd_status status;              /* this rank's first failure */
-    char *message;                  /* owned: its text, or why it asked to stop */
+    double own_weights;             /* bytes of them in private memory */
+    double first_memory; /* private bytes after the first pack, without these */
+    lmd_status status;   /* this rank's first failure */
+    char *message;       /* owned: its text, or why it asked to stop */
 } lmd_loop;
 
 /* Root: packs given away to all ranks; speed as the root's own, times the ranks. */
@@ -238,7 +240,9 @@ static lmd_status run_pack(lmd_loop *loop, int64_t number)
     LMD_TRY(lmd_spool_read_pack(loop->prepared->spool, number, loop->room, &pack));
     lmd_engine_run(loop->engine, pack);
     lmd_store_mark(loop->store, number);
-    loop->packs++;
+    if (loop->packs++ == 0) {
+        loop->first_memory = lmd_limits_private() - loop->own_weights;
+    }
     const double seconds = lmd_team_clock() - start;
     loop->slowest = seconds > loop->slowest ? seconds : loop->slowest;
     return LMD_OK;
@@ -279,6 +283,8 @@ static void run_packs(lmd_loop *loop, lmd_team *team, lmd_computed *computed)
         run_ticket(loop, ticket);
     }
     const double mine = lmd_team_clock() - loop->start;
+    const double last_memory =
+        loop->packs > 0 ? lmd_limits_private() - loop->own_weights : 0;
     lmd_team_set_tick(team, NULL, NULL, 0.0);
     lmd_queue_free(loop->queue);
     lmd_progress_end(&loop->progress);
@@ -287,6 +293,8 @@ static void run_packs(lmd_loop *loop, lmd_team *team, lmd_computed *computed)
     computed->seconds = lmd_parallel_max_real(session, lmd_team_clock() - loop->start);
     computed->wait_seconds =
         computed->seconds - lmd_parallel_sum_real(session, mine) / ranks;
+    computed->first_memory = lmd_parallel_max_real(session, loop->first_memory);
+    computed->last_memory = lmd_parallel_max_real(session, last_memory);
 }
 
 /* Collective. After the loop: all done, or every rank saves what it has and all know why
@@ -382,6 +390,7 @@ static lmd_status compute_packs(lmd_session *session, lmd_inputs *inputs,
         .store = computed->store,
         .counters = computed->counters,
         .peak = computed->peak,
+        .own_weights = computed->own_weights,
         .snapshot_seconds = options->snapshot_seconds,
     };
     run_packs(&loop, lmd_kernel_team(kernel), computed);
@@ -414,13 +423,20 @@ lmd_status lmd_compute(lmd_session *session, lmd_inputs *inputs,
     lmd_store_setup store = options->store;
     store.n_packs = lmd_spool_packs(prepared->spool);
     LMD_TRY(lmd_store_open(&computed->store, session, &store, computed->counters));
+    lmd_team *team = lmd_kernel_team(kernel);
+    const bool is_bound = lmd_parallel_bind_team(session, team);
     lmd_shared *shared = lmd_shared_new(session, lmd_model_bytes(inputs->model));
     lmd_status status = load_weights(session, inputs->model, shared, computed->order);
     computed->load_seconds = lmd_team_clock() - start;
+    computed->own_weights =
+        lmd_shared_is_shared(shared) ? 0 : (double)lmd_model_bytes(inputs->model);
     if (status == LMD_OK) {
         status = compute_packs(session, inputs, prepared, kernel, options, computed);
     }
     lmd_shared_free(shared);
+    if (is_bound) { // what comes later may want other threads
+        lmd_parallel_release_team(session, team);
+    }
     return status;
 }
 

@@ -105,6 +105,32 @@ static double node_left(void)
     return kilobytes < NO_LIMIT ? kilobytes * 1024 : NO_LIMIT;
 }
 
+double lmd_limits_left(void)
+{
+    const double lefts[] = {address_space_left(), control_group_left(), node_left()};
+    double least = NO_LIMIT;
+    for (int i = 0; i < 3; i++) {
+        least = lefts[i] < least ? lefts[i] : least;
+    }
+    return least;
+}
+
+double lmd_limits_private(void)
+{
+    double kilobytes = 0;
+    FILE *file = fopen("/proc/self/status", "re");
+    char line[200];
+    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
+        if (sscanf(line, "RssAnon: %lf kB", &kilobytes) == 1) {
+            break;
+        }
+    }
+    if (file != NULL) {
+        (void)fclose(file);
+    }
+    return kilobytes * 1024;
+}
+
 static lmd_status refuse(const lmd_memory_plan *plan, int ranks, double needed,
                          double left, const char *of_what)
 {

@@ -41,13 +41,12 @@ static void print_help(FILE *stream)
         "75 stopped early with a good snapshot: run the same command again.\n");
 }
 
-/* The library decides on its kernels when it is loaded, so the only cure for a choice of
- * half speed is to start anew with its variable set (once: the variable marks it). */
-static void correct_blas(char **argv)
+/* Should the library have chosen other kernels when it was loaded? Says so. */
+static bool wants_other_core(void)
 {
     const char *better = lmd_kernel_better_core();
     if (better == NULL || getenv("LMDEPTH_CORRECTED_BLAS") != NULL) {
-        return;
+        return false;
     }
     if (lmd_arguments_is_first_process()) {
         lmd_log_say(
@@ -57,7 +56,29 @@ static void correct_blas(char **argv)
     }
     setenv("LMDEPTH_CORRECTED_BLAS", better, 1);
     setenv("OPENBLAS_CORETYPE", better, 1);
-    execv("/proc/self/exe", argv);
+    return true;
+}
+
+/* Has the library started threads, one a processor, when it was loaded? They would never
+ * work: our own team calls it. But 64 ranks on 128 processors would have 8,000 of them,
+ * and users' processes are limited. */
+static bool wants_one_thread(void)
+{
+    if (getenv("OPENBLAS_NUM_THREADS") != NULL || sysconf(_SC_NPROCESSORS_ONLN) == 1) {
+        return false;
+    }
+    setenv("OPENBLAS_NUM_THREADS", "1", 1);
+    return true;
+}
+
+/* What the library does when it is loaded, before any line of ours, can only be cured by
+ * starting anew with its variables set (once: they are set then). */
+static void correct_blas(char **argv)
+{
+    const bool wants_core = wants_other_core();
+    if (wants_one_thread() || wants_core) {
+        execv("/proc/self/exe", argv); // if it can't be, all works as it is
+    }
 }
 
 /* Data that could not be written is a failure, whatever the command thought. */

@@ -88,48 +88,67 @@ lmd_memory_plan lmd_plan_memory(const lmd_inputs *inputs, int threads, int n_gro
     };
 }
 
-/* The number of groups is known after the preparation only. */
-static void append_memory(lmd_text *out, const lmd_inputs *inputs, int threads)
+/* Whose the copies of the weights are. */
+static const char *name_copies(const lmd_plan *plan)
 {
-    const lmd_memory_plan plan = lmd_plan_memory(inputs, threads, 1);
+    const int ranks = plan->binding.node_ranks;
+    return plan->copies == ranks ? "private, in large pages where the system has them"
+           : plan->domain == LMD_DOMAIN_SOCKET ? "shared by the ranks of a socket"
+           : plan->domain == LMD_DOMAIN_NUMA   ? "shared by the ranks of a NUMA domain"
+                                               : "shared by its ranks";
+}
+
+/* The number of groups is known after the preparation only. */
+static void append_memory(lmd_text *out, const lmd_plan *plan)
+{
+    const lmd_memory_plan memory = lmd_plan_memory(plan->inputs, plan->threads, 1);
     lmd_text_append_string(out, "memory      a node: weights ");
-    lmd_text_append_size(out, plan.weights);
+    if (plan->session != NULL && plan->copies > 1) {
+        lmd_text_append_format(out, "%d x ", plan->copies);
+    }
+    lmd_text_append_size(out, memory.weights);
+    if (plan->session != NULL) {
+        lmd_text_append_format(out, " (%s)", name_copies(plan));
+    }
     lmd_text_append_string(out, "; a rank: states and scratch ");
-    lmd_text_append_size(out, plan.engine);
+    lmd_text_append_size(out, memory.engine);
     lmd_text_append_string(out, ", counters ");
-    lmd_text_append_size(out, plan.counters);
+    lmd_text_append_size(out, memory.counters);
     lmd_text_append_string(out, " for each group\n");
 }
 
-static void append_machine(lmd_text *out, const lmd_session *session, int threads)
+static void append_machine(lmd_text *out, const lmd_plan *plan)
 {
+    lmd_session *session = plan->session;
     const int ranks = lmd_parallel_ranks(session);
+    const int threads = plan->threads;
     const int nodes = lmd_parallel_nodes(session);
-    char *node = lmd_parallel_describe_node(session);
+    char *node = lmd_places_describe(lmd_parallel_places(session));
     lmd_text_append_format(
-        out, "machine     %d rank%s x %d thread%s on %d node%s (%s); %s; %s\n", ranks,
+        out, "machine     %d rank%s x %d thread%s on %d node%s (%s), %s; %s; %s\n", ranks,
         ranks == 1 ? "" : "s", threads, threads == 1 ? "" : "s", nodes,
-        nodes == 1 ? "" : "s", node, lmd_parallel_library(session),
-        lmd_parallel_host(session));
+        nodes == 1 ? "" : "s", node, lmd_binding_describe(&plan->binding),
+        lmd_parallel_library(session), lmd_parallel_host(session));
     lmd_memory_free(node);
 }
 
-void lmd_plan_write(const lmd_inputs *inputs, const lmd_session *session, int threads,
-                    const lmd_kernel *kernel, lmd_text *out)
+void lmd_plan_write(const lmd_plan *plan, lmd_text *out)
 {
+    const lmd_inputs *inputs = plan->inputs;
     lmd_text_append_format(out, "lmdepth %s (%s), job %s\n", lmd_version, lmd_revision,
                            inputs->job->path);
     append_model(out, inputs);
     append_tokens(out, inputs);
     append_corpus(out, inputs);
     append_observed(out, inputs);
-    append_memory(out, inputs, threads);
-    if (session != NULL) {
-        append_machine(out, session, threads);
+    append_memory(out, plan);
+    if (plan->session != NULL) {
+        append_machine(out, plan);
     }
-    lmd_text_append_format(out, "arithmetic  %s\n", lmd_kernel_arithmetic(kernel));
-    if (lmd_kernel_remark(kernel) != NULL) {
-        lmd_text_append_format(out, "            %s\n", lmd_kernel_remark(kernel));
+    const char *remark = lmd_kernel_remark(plan->kernel);
+    lmd_text_append_format(out, "arithmetic  %s\n", lmd_kernel_arithmetic(plan->kernel));
+    if (remark != NULL) {
+        lmd_text_append_format(out, "            %s\n", remark);
     }
     lmd_text_append_format(out, "output      %s\n", inputs->job->output);
 }

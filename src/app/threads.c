@@ -1,6 +1,5 @@
 /* How many threads a rank takes (interface 3). The number changes no bit of a result. */
 
-#include <sched.h>
 #include <stdlib.h>
 
 #include "app.h"
@@ -25,15 +24,13 @@ int lmd_threads_choose(int asked, int share)
         return openmp;
     }
     const int slurm = from_environment("SLURM_CPUS_PER_TASK");
-    return slurm > 0 ? slurm : share;
+    return slurm > 0 && slurm < share ? slurm : share;
 }
 
 int lmd_threads_processors(void)
 {
-    cpu_set_t mask;
-    if (sched_getaffinity(0, sizeof mask, &mask) != 0) {
-        return 1;
-    }
-    const int n = CPU_COUNT(&mask);
-    return n > 0 ? n : 1;
+    lmd_places *places = lmd_places_new();
+    const int n = lmd_places_cores(places);
+    lmd_places_free(places);
+    return n;
 }

@@ -26,6 +26,8 @@
  * on a processor with more threads than cores one yield may last milliseconds. */
 static const double patience = 30e-6;
 
+enum { EACH = -1 };
+
 typedef struct member {
     lmd_team *team; /* borrowed */
     pthread_t thread;
@@ -45,7 +47,7 @@ struct lmd_team {
 
     lmd_team_work *work; /* of this run, written before n_runs is raised */
     void *context;
-    int n_items;
+    int n_items; /* EACH: one for each member */
     fenv_t environment;
     atomic_int next_item;
 
@@ -94,6 +96,9 @@ static void *serve(void *argument)
     while (wait_for_run(team, seen)) {
         seen++;
         (void)fesetenv(&team->environment);
+        if (team->n_items == EACH) {
+            team->work(team->context, self->number, self->number);
+        }
         for (int item = claim(team); item < team->n_items; item = claim(team)) {
             team->work(team->context, item, self->number);
         }
@@ -258,5 +263,15 @@ void lmd_team_run(lmd_team *team, int n_items, lmd_team_work *work, void *contex
         work(context, item, 0);
         lmd_team_tick(team);
     }
+    wait_for_members(team);
+}
+
+void lmd_team_run_each(lmd_team *team, lmd_team_work *work, void *context)
+{
+    assert(atomic_load(&team->n_working) == 0);
+    if (team->size > 1) {
+        begin_run(team, EACH, work, context);
+    }
+    work(context, 0, 0);
     wait_for_members(team);
 }

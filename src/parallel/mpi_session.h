@@ -9,8 +9,14 @@
 typedef struct lmd_farm lmd_farm;
 
 struct lmd_session {
-    MPI_Comm comm;      /* owned: all ranks */
-    MPI_Comm node_comm; /* owned: the ranks of this node, in order of rank */
+    MPI_Comm comm;       /* owned: all ranks */
+    MPI_Comm node_comm;  /* owned: the ranks of this node, in order of rank */
+    MPI_Comm share_comm; /* owned: those of these that share memory */
+    lmd_domain share_domain;
+    int share_rank;
+    int share_ranks;
+    int share_groups;  /* of this node, with more than one rank */
+    int share_singles; /* of this node: ranks that are a group alone */
     int rank;
     int ranks;
     int node_rank;
@@ -20,6 +26,7 @@ struct lmd_session {
     char *library;          /* owned */
     size_t shared_unfilled; /* bytes of shared blocks that are not yet published */
     lmd_farm *farm;         /* borrowed: the farm that runs now, or NULL */
+    lmd_places *places;     /* owned: NULL until asked for */
 };
 
 /* Root of every communicator that spans all ranks, and leader of every node's. */

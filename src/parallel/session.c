@@ -90,6 +90,8 @@ lmd_session *lmd_parallel_start(int *argc, char ***argv)
     session->library = make_library_name();
     lmd_log_identify(session->rank, session->ranks, session->host);
     split_by_node(session);
+    session->share_comm = MPI_COMM_NULL;
+    lmd_parallel_share_in_group(session, 0);
     if (level < MPI_THREAD_FUNNELED && session->rank == LMD_ROOT) {
         lmd_log_warn("%s does not promise to work in a process with several threads",
                      session->library);
@@ -99,8 +101,10 @@ lmd_session *lmd_parallel_start(int *argc, char ***argv)
 
 void lmd_parallel_end(lmd_session *session)
 {
+    LMD_MPI(MPI_Comm_free(&session->share_comm));
     LMD_MPI(MPI_Comm_free(&session->node_comm));
     LMD_MPI(MPI_Comm_free(&session->comm));
+    lmd_places_free(session->places);
     lmd_memory_free(session->library);
     lmd_memory_free(session->host);
     lmd_memory_free(session);

@@ -25,10 +25,10 @@ static void test_session(const lmd_session *session)
 
 static void test_topology(lmd_session *session)
 {
-    CHECK(lmd_parallel_processors(session) >= 1);
+    const lmd_places *const places = lmd_parallel_places(session);
     const int share = lmd_parallel_share_of_processors(session);
-    CHECK(share >= 1 && share <= lmd_parallel_processors(session));
-    char *const line = lmd_parallel_describe_node(session);
+    CHECK(share >= 1 && share <= lmd_places_cores(places));
+    char *const line = lmd_places_describe(places);
     CHECK(strlen(line) > 0);
     lmd_memory_free(line);
 }

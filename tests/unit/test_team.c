@@ -49,6 +49,26 @@ static void expect_tally(const tally *all, int n_items, int times)
     }
 }
 
+static void each_member_does_one(void **state)
+{
+    (void)state;
+    for (int size = 1; size <= LARGEST_TEAM; size++) {
+        lmd_team *const team = lmd_team_new(size);
+        for (int times = 1; times <= 3; times++) {
+            tally all = {.n_members = size};
+            lmd_team_run_each(team, count_item, &all);
+            expect_tally(&all, size, 1);
+            for (int m = 0; m < size; m++) {
+                assert_int_equal(all.of_member[m], 1);
+            }
+            lmd_team_run(team, N_ITEMS, count_item, &all); // and as ever afterwards
+            assert_int_equal(all.n_strangers, 0);
+            assert_int_equal(all.done[N_ITEMS - 1], 1);
+        }
+        lmd_team_free(team);
+    }
+}
+
 static void every_item_is_done_once(void **state)
 {
     (void)state;
@@ -232,6 +252,7 @@ static void clock_does_not_go_back(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_member_does_one),
         cmocka_unit_test(every_item_is_done_once),
         cmocka_unit_test(runs_follow_each_other),
         cmocka_unit_test(teams_may_come_and_go),

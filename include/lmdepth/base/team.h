@@ -28,6 +28,9 @@ void lmd_team_tick(lmd_team *team);
 /* Does items 0 .. n_items-1; returns when all are done and visible to the caller. */
 void lmd_team_run(lmd_team *team, int n_items, lmd_team_work *work, void *context);
 
+/* Calls work(context, m, m) once in each member m, which is not left to chance. */
+void lmd_team_run_each(lmd_team *team, lmd_team_work *work, void *context);
+
 /* Seconds of the monotonic clock. */
 double lmd_team_clock(void);
 
