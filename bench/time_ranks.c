@@ -47,6 +47,14 @@ static void sleep_for(double seconds, void (*tick)(void *), void *context)
 
 /* ---- tickets: what rank 0 spends on a request ---- */
 
+/* Time in which this thread had a processor. */
+static double read_cpu_clock(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
 /* All others have asked when the root looks, so it answers them without waiting. */
 static void time_tickets(lmd_session *session)
 {
@@ -55,14 +63,15 @@ static void time_tickets(lmd_session *session)
     const bool is_root = lmd_parallel_is_root(session);
     double times[ROUNDS];
     lmd_queue *queue = lmd_queue_new(session, (int64_t)ranks * (ROUNDS + 2));
-    (void)lmd_queue_next(queue); // the static share; the second ticket is asked for
+    (void)lmd_queue_next(queue); // the static share
     for (int i = 0; i < ROUNDS; i++) {
+        lmd_queue_ask(queue);
         lmd_parallel_barrier(session);
-        const double start = lmd_team_clock();
+        const double start = read_cpu_clock();
         if (is_root) {
             lmd_queue_tick(queue);
         }
-        times[i] = lmd_team_clock() - start;
+        times[i] = read_cpu_clock() - start;
         lmd_parallel_barrier(session);
         if (!is_root) {
             (void)lmd_queue_next(queue);
@@ -98,6 +107,9 @@ static void time_packs(lmd_session *session, int64_t packs_a_rank, double second
     for (int64_t ticket; (ticket = lmd_queue_next(queue)) >= 0;) {
         const double begin = lmd_team_clock();
         for (int64_t i = bounds[ticket]; i < bounds[ticket + 1]; i++) {
+            if (i == bounds[ticket + 1] - 1) {
+                lmd_queue_ask(queue);
+            }
             sleep_for(is_slow ? 2 * seconds : seconds, lmd_queue_tick, queue);
         }
         worked += lmd_team_clock() - begin;

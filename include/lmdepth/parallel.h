@@ -196,13 +196,17 @@ void lmd_shared_publish(lmd_shared *shared);
 typedef struct lmd_queue lmd_queue;
 
 /* Collective. Tickets 0 .. n_tickets-1. Rank r starts with ticket r (the static share);
- * the rest come from one counter at rank 0, and every rank asks for its next ticket
- * before it starts the current one, so nobody waits for an answer while there is work. */
+ * the rest come from one counter at rank 0. */
 lmd_queue *lmd_queue_new(lmd_session *session, int64_t n_tickets);
 void lmd_queue_free(lmd_queue *queue); /* Collective: everyone has seen the end. */
 
 /* Next ticket of this rank, or -1 when there are no more (or someone stopped). */
 int64_t lmd_queue_next(lmd_queue *queue);
+
+/* Asks for the next ticket ahead, so that nobody waits for an answer while there is work:
+ * to be called once the current ticket has a single item left. Without a ticket, or
+ * called again, it does nothing. */
+void lmd_queue_ask(lmd_queue *queue);
 
 /* Serves others; rank 0 must call it every few milliseconds while it computes (the team's
  * tick does), elsewhere it costs nothing. */

@@ -256,6 +256,9 @@ static void run_ticket(lmd_loop *loop, int64_t ticket)
         if (lmd_queue_is_stopped(loop->queue)) {
             return;
         }
+        if (i == end - 1) {
+            lmd_queue_ask(loop->queue);
+        }
         if (run_pack(loop, loop->work->packs[i]) != LMD_OK) {
             stop_loop(loop, LMD_INPUT, lmd_status_message());
             return;
