@@ -249,6 +249,7 @@ int main(int argc, char **argv)
     int64_t threads = 0;
     int64_t packs = 0;
     const bool is_good = (argc == 6 || argc == 7) &&
+                         (strcmp(argv[3], "f32") == 0 || strcmp(argv[3], "bf16") == 0) &&
                          lmd_text_to_int64(argv[4], &threads) && threads >= 1 &&
                          threads <= 4096 &&
                          (argc == 6 || lmd_text_to_int64(argv[6], &packs));

@@ -25,7 +25,7 @@ class Plan:
     latency: float = 3e-6  # of a message between nodes
     launch: float = 30  # seconds until MPI is up
 
-    # The job: Llama-3-8B, as `lmdepth check` says it; text as gpt-2's tokenizer cuts it.
+    # The job: Llama-3-8B, as `lmdepth check` says it; text as its tokenizer cuts it.
     tokens: float = 1e9
     token_flops: float = 49.2e9
     weights: float = 16.06e9  # bytes a node, and of the file
@@ -33,23 +33,23 @@ class Plan:
     states_a_thread: float = 17.5e6  # and of each further thread
     counters: float = 11e6  # bytes a rank
     pack: float = 2048  # tokens
-    text: float = 3.7  # bytes a token
+    text: float = 4.3  # bytes a token
     files: int = 256  # of the corpus
 
     # lmdepth: measured.
     share: float = 0.6  # of the peak that a run reaches
-    tail: float = 0.6  # packs that a rank waits at the end, mean
+    tail: float = 0.6  # packs that a rank waits at the end, mean; computed and measured
     request: float = 1.3e-6  # seconds of rank 0 for a ticket
     requests: float = 38  # tickets a rank
     read: float = 0.23e9  # bytes of text a second, read, hashed and cut by one rank
-    tokenise: float = 20e6  # bytes of text a second and core
+    tokenise: float = 15.7e6  # bytes of text a second and core
     piece: float = 16 * 2**20  # bytes of text that one rank tokenises at a time
     hash: float = 1.5e9  # bytes a second, sha256 on one core
     load: float = 0.55e9  # bytes of weights a second, read and packed by one thread
     add: float = 1e9  # bytes of counters a second, added by one rank
     spool: float = 4.6  # bytes a token
     index: float = 4.1  # bytes a pack, and 8 an id
-    snapshot: float = 0.1  # compressed size of the counters, share
+    snapshot: float = 0.1  # compressed size of the counters, share; of a whole demo 0.04
     interval: float = 600  # seconds between snapshots
 
 
@@ -132,7 +132,7 @@ def main():
             sys.exit(f"plan.py: no constant '{key}'; the script lists them")
         setattr(plan, key, type(getattr(plan, key))(float(value)))
     columns = {threads: rows_of(plan, threads) for threads in (1, 8, 32)}
-    print("| | " + " | ".join(f"{threads} threads a rank" for threads in columns) + " |")
+    print("| | " + " | ".join(f"threads a rank: {threads}" for threads in columns) + " |")
     print("|---" * (len(columns) + 1) + "|")
     for lines in zip(*columns.values(), strict=True):
         print(f"| {lines[0][0]} | " + " | ".join(value for _, value in lines) + " |")

@@ -234,7 +234,9 @@ int main(int argc, char **argv)
     } else if (strcmp(what, "sum") == 0 && first > 0) {
         time_sum(session, first);
     } else {
-        fprintf(stderr, "time_ranks tickets | packs N MS | pieces N MS | sum MB\n");
+        if (lmd_parallel_is_root(session)) {
+            fprintf(stderr, "time_ranks tickets | packs N MS | pieces N MS | sum MB\n");
+        }
         code = 2;
     }
     lmd_parallel_end(session);
