@@ -65,9 +65,8 @@ def sweep(logits, p_output, output_term, answer):
     shifted = z - top.unsqueeze(-1)
     weight = shifted.exp()
     total = weight.sum(dim=-1)
-    log_sum = top + total.log()
     entropy = total.log() - (weight * shifted).sum(dim=-1) / total
-    kl = output_term + log_sum - (p_output * z).sum(dim=-1)
+    kl = output_term + total.log() - (p_output * shifted).sum(dim=-1)
     target = z.gather(-1, answer.expand(z.shape[0], -1).unsqueeze(-1))
     rank = (z > target).sum(dim=-1) + 1
     ids = torch.arange(z.shape[-1], dtype=torch.int32)

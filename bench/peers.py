@@ -24,7 +24,7 @@ import numpy
 
 WINDOW = 512  # tokens of a prompt, as jobs/bench.yaml has it
 LARGEST = {"entropy": 5e-4, "kl": 5e-4, "top1": 1e-3, "rank": 1e-2}  # see compare()
-BLOCKS = [(16, 31), (32, 8), (32, 31), (64, 8), (64, 31), (128, 4)]  # tokens, states
+BLOCKS = [(4, 31), (8, 31), (16, 31), (32, 31), (32, 8), (64, 8)]  # tokens, states
 
 JOB = """\
 title: Speed beside other programs
