@@ -166,6 +166,10 @@ $(VENV)/.made: tools/requirements.txt
 
 include tests/tests.mk
 
+# ---- measurements ----
+
+include bench/bench.mk
+
 # ---- demo ----
 
 ## demo: from nothing to figures: packages, model, corpus, build, 2 ranks, figures

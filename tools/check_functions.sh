@@ -2,7 +2,7 @@
 # No function over 60 lines, but those whose head comment says why with the words
 # "Long because". File names are unique in the whole tree.
 set -eu
-find src -name '*.c' | sort | xargs ctags --fields=+ne --c-kinds=f -o - 2>/dev/null |
+find src bench -name '*.c' | sort | xargs ctags --fields=+ne --c-kinds=f -o - 2>/dev/null |
     awk -F'\t' '!/^!/ {
         line = 0; end = 0
         for (i = 4; i <= NF; i++) {
@@ -20,10 +20,10 @@ while IFS="$(printf '\t')" read -r file line length name; do
         bad=1
     fi
 done <"${TMPDIR:-/tmp}/lmdepth-long.$$"
-twice=$(find src include tests tools analysis -name '*.[ch]' -o -name '*.py' | grep -v '/build' |
+twice=$(find src include tests tools analysis bench -name '*.[ch]' -o -name '*.py' | grep -v '/build' |
     sed 's|.*/||' | grep -v '^__init__' | sort | uniq -d | while read -r name; do
         # A room's header and its implementation share a stem, not a name.
-        find src include tests tools analysis -name "$name"
+        find src include tests tools analysis bench -name "$name"
     done | awk -F/ '{ count[$NF]++; place[$NF] = place[$NF] " " $0 }
         END { for (name in count) if (count[name] > 1) print name ":" place[name] }')
 if [ -n "$twice" ]; then

@@ -7,8 +7,8 @@ check() {
     shift
     "$@" || status=1
 }
-sources=$(find src include tests -name '*.[ch]' | sort)
-scripts=$(find tools tests slurm .ci -name '*.sh' -o -path '.ci/run' | sort)
+sources=$(find src include tests bench -name '*.[ch]' | sort)
+scripts=$(find tools tests bench slurm .ci -name '*.sh' -o -path '.ci/run' | sort)
 check layers tools/check_layers.sh
 check functions tools/check_functions.sh
 # shellcheck disable=SC2086 # lists of files without spaces
@@ -19,7 +19,7 @@ check functions tools/check_functions.sh
         --suppress=unusedStructMember -Iinclude -D__GNUC__=12 -j 2 src
     check shellcheck shellcheck $scripts
 }
-check ruff "$VENV/bin/ruff" check --quiet analysis tests tools
-check "ruff format" "$VENV/bin/ruff" format --check --quiet analysis tests tools
+check ruff "$VENV/bin/ruff" check --quiet analysis bench tests tools
+check "ruff format" "$VENV/bin/ruff" format --check --quiet analysis bench tests tools
 [ "$status" -eq 0 ] && echo "lint: all clean"
 exit $status
