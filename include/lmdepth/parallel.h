@@ -200,13 +200,14 @@ typedef struct lmd_queue lmd_queue;
 lmd_queue *lmd_queue_new(lmd_session *session, int64_t n_tickets);
 void lmd_queue_free(lmd_queue *queue); /* Collective: everyone has seen the end. */
 
-/* Next ticket of this rank, or -1 when there are no more (or someone stopped). */
-int64_t lmd_queue_next(lmd_queue *queue);
-
-/* Asks for the next ticket ahead, so that nobody waits for an answer while there is work:
- * to be called once the current ticket has a single item left. Without a ticket, or
- * called again, it does nothing. */
+/* Asks for the next ticket, to be called before the last item of a ticket: the answer is
+ * there when that item is done, so nobody waits while there is work. Asked earlier, a
+ * slow rank would hold work that others could do. */
 void lmd_queue_ask(lmd_queue *queue);
+
+/* Next ticket of this rank (asks now if it was not asked for), or -1 when there are no
+ * more (or someone stopped). */
+int64_t lmd_queue_next(lmd_queue *queue);
 
 /* Serves others; rank 0 must call it every few milliseconds while it computes (the team's
  * tick does), elsewhere it costs nothing. */

@@ -79,9 +79,8 @@ static const struct argp_option job_options[] = {
      1},
     {"output", 'o', "FILE", 0, "Override the job's output", 1},
     {"threads", OPTION_THREADS, "N", 0,
-     "Threads a rank [OMP_NUM_THREADS, else SLURM_CPUS_PER_TASK, else the rank's share "
-     "of "
-     "the processors it may run on]",
+     "Threads a rank [OMP_NUM_THREADS, else the rank's share of the cores it may run on, "
+     "or SLURM_CPUS_PER_TASK where that is less]",
      1},
     {"work", OPTION_WORK, "FOLDER", 0, "Work folder [OUTPUT.work]", 1},
     {"quiet", 'q', NULL, 0, "Say only warnings and errors", 1},

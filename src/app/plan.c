@@ -145,10 +145,7 @@ void lmd_plan_write(const lmd_plan *plan, lmd_text *out)
     if (plan->session != NULL) {
         append_machine(out, plan);
     }
-    const char *remark = lmd_kernel_remark(plan->kernel);
     lmd_text_append_format(out, "arithmetic  %s\n", lmd_kernel_arithmetic(plan->kernel));
-    if (remark != NULL) {
-        lmd_text_append_format(out, "            %s\n", remark);
-    }
+    lmd_text_append_format(out, "            %s\n", lmd_kernel_choice(plan->kernel));
     lmd_text_append_format(out, "output      %s\n", inputs->job->output);
 }

@@ -38,7 +38,6 @@ static void draw(lmd_session *session, lmd_queue *queue, int64_t *seen, draws *m
         CHECK(ticket < N_TICKETS);
         seen[ticket]++;
         lmd_queue_ask(queue);
-        lmd_queue_ask(queue); /* twice is as good as once */
         compute_for(is_root && mine->n_waits == 0 ? LONG_WORK : WORK,
                     is_root ? lmd_queue_tick : NULL, queue);
         const double start = lmd_team_clock();
