@@ -40,7 +40,7 @@ class Plan:
     share: float = 0.6  # of the peak that a run reaches
     tail: float = 0.6  # packs that a rank waits at the end, mean; computed and measured
     request: float = 1.3e-6  # seconds of rank 0 for a ticket
-    requests: float = 38  # tickets a rank
+    requests: float = 22  # tickets a rank
     read: float = 0.23e9  # bytes of text a second, read, hashed and cut by one rank
     tokenise: float = 15.7e6  # bytes of text a second and core
     piece: float = 16 * 2**20  # bytes of text that one rank tokenises at a time

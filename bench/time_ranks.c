@@ -1,10 +1,8 @@
 /* What it costs to have many ranks, apart from what they compute: work is a sleep, so
  * that sixteen ranks on one core show how well work is shared out, and not how slow the
- * core is.
+ * core is. The queue's waiting is measured by tests/mpi/measure_queue.c.
  *
  *     mpirun --oversubscribe --bind-to none -n 16 build/bench/time_ranks tickets
- *     ... time_ranks packs 200 20      packs a rank, milliseconds each; the last rank
- * takes twice as long for each
  *     ... time_ranks pieces 4 50       pieces of 16 MiB a rank, all read by rank 0, and
  *                                      milliseconds of work on each
  *     ... time_ranks sum 21            MB of counters
@@ -85,46 +83,6 @@ static void time_tickets(lmd_session *session)
         printf("ranks %d requests %d us_a_request %.2f\n", ranks, ranks - 1,
                ranks > 1 ? 1e6 * seconds / (ranks - 1) : 0);
     }
-}
-
-/* ---- packs: what is lost between them and at the end ---- */
-
-static void time_packs(lmd_session *session, int64_t packs_a_rank, double seconds)
-{
-    const int ranks = lmd_parallel_ranks(session);
-    const bool is_slow = ranks > 1 && lmd_parallel_rank(session) == ranks - 1;
-    const int64_t n = packs_a_rank * ranks;
-    double *costs = lmd_memory_new((size_t)n, sizeof *costs);
-    int64_t *bounds = lmd_memory_new((size_t)n + 1, sizeof *bounds);
-    for (int64_t i = 0; i < n; i++) {
-        costs[i] = 1;
-    }
-    const int64_t n_tickets = lmd_queue_plan(n, costs, ranks, bounds);
-    lmd_queue *queue = lmd_queue_new(session, n_tickets);
-    double worked = 0;
-    lmd_parallel_barrier(session);
-    const double start = lmd_team_clock();
-    for (int64_t ticket; (ticket = lmd_queue_next(queue)) >= 0;) {
-        const double begin = lmd_team_clock();
-        for (int64_t i = bounds[ticket]; i < bounds[ticket + 1]; i++) {
-            if (i == bounds[ticket + 1] - 1) {
-                lmd_queue_ask(queue);
-            }
-            sleep_for(is_slow ? 2 * seconds : seconds, lmd_queue_tick, queue);
-        }
-        worked += lmd_team_clock() - begin;
-    }
-    const double mine = lmd_team_clock() - start;
-    lmd_queue_free(queue);
-    const double all = lmd_parallel_max_real(session, mine);
-    const double busy = lmd_parallel_sum_real(session, worked) / (ranks * all);
-    const double idle = 1 - lmd_parallel_sum_real(session, mine) / (ranks * all);
-    if (lmd_parallel_is_root(session)) {
-        printf("ranks %d packs %lld tickets %lld seconds %.3f tail %.4f asking %.4f\n",
-               ranks, (long long)n, (long long)n_tickets, all, idle, 1 - busy - idle);
-    }
-    lmd_memory_free(costs);
-    lmd_memory_free(bounds);
 }
 
 /* ---- pieces: one reader, whoever is free works ---- */
@@ -227,15 +185,13 @@ int main(int argc, char **argv)
     int code = 0;
     if (strcmp(what, "tickets") == 0) {
         time_tickets(session);
-    } else if (strcmp(what, "packs") == 0 && first >= 1) {
-        time_packs(session, (int64_t)first, milliseconds / 1e3);
     } else if (strcmp(what, "pieces") == 0 && first >= 1) {
         time_pieces(session, (int64_t)first, milliseconds / 1e3);
     } else if (strcmp(what, "sum") == 0 && first > 0) {
         time_sum(session, first);
     } else {
         if (lmd_parallel_is_root(session)) {
-            fprintf(stderr, "time_ranks tickets | packs N MS | pieces N MS | sum MB\n");
+            fprintf(stderr, "time_ranks tickets | pieces N MS | sum MB\n");
         }
         code = 2;
     }

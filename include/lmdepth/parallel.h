@@ -209,11 +209,6 @@ void lmd_queue_ask(lmd_queue *queue);
  * more (or someone stopped). */
 int64_t lmd_queue_next(lmd_queue *queue);
 
-/* Asks for the next ticket ahead, so that nobody waits for an answer while there is work:
- * to be called once the current ticket has a single item left. Without a ticket, or
- * called again, it does nothing. */
-void lmd_queue_ask(lmd_queue *queue);
-
 /* Serves others; rank 0 must call it every few milliseconds while it computes (the team's
  * tick does), elsewhere it costs nothing. */
 void lmd_queue_tick(void *queue);
