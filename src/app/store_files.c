@@ -114,6 +114,7 @@ bool lmd_store_has_snapshots(const char *folder)
     lmd_memory_free(lmd_store_list(folder, &n));
     return n > 0;
 }
+
 lmd_status lmd_store_clear(const char *folder)
 {
     size_t n;

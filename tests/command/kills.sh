@@ -35,7 +35,8 @@ print(job['attempt'], job['packs_done'], job['packs'])" "$SCRATCH/out")
 killed() {
     before=${done:-0}
     now=$((${attempt:-0} + 1))
-    $MPIRUN -n "$1" "$LMDEPTH" run $job >"$SCRATCH/log" 2>&1 </dev/null &
+    env PAUSE=5000 LD_PRELOAD="$BUILD/tests/faults/kill_at.so" \
+        $MPIRUN -n "$1" "$LMDEPTH" run $job >"$SCRATCH/log" 2>&1 </dev/null &
     launcher=$!
     until [ "$(find "$work" -name "state.$now.?" 2>/dev/null | wc -l)" -eq "$1" ]; do
         is_running "$launcher" || fail "attempt $now with $1 ranks has ended: $(tail -n 3 "$SCRATCH/log")"

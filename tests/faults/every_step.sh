@@ -22,7 +22,8 @@ give_up() {
 # Snapshots of three ranks.
 step=0
 # shellcheck disable=SC2086 # MPIRUN may hold options
-$MPIRUN -n 3 "$BUILD/lmdepth" run "$job" -o "$out" --threads 1 --snapshot-every 0.05s \
+env PAUSE=5000 LD_PRELOAD="$BUILD/tests/faults/kill_at.so" \
+    $MPIRUN -n 3 "$BUILD/lmdepth" run "$job" -o "$out" --threads 1 --snapshot-every 0.05s \
     >"$folder/log" 2>&1 </dev/null &
 launcher=$!
 until [ "$(find "$out.work" -name 'state.1.?' 2>/dev/null | wc -l)" -eq 3 ]; do

@@ -5,7 +5,11 @@
  *     KILL_OF=state.    only changes of files with this in their name count
  *     KILL_CALL=unlink  only these: create, sync, rename, link, unlink
  *     KILL_RANK=0       only in this rank of a launched job
- *     KILL_ONLY=lmdepth only in the program of this name (default) */
+ *     KILL_ONLY=lmdepth only in the program of this name (default)
+ *
+ * Or makes it slow, so that on any machine there is time to do something to it:
+ *
+ *     PAUSE=5000        microseconds that each read of a pack takes longer */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +22,7 @@
 #include <unistd.h>
 
 int open64(const char *path, int flags, ...);
+ssize_t pread64(int file, void *out, size_t n, off64_t at);
 
 static const char *setting(const char *name, const char *otherwise)
 {
@@ -45,14 +50,19 @@ static void count(const char *call, const char *path)
     }
 }
 
+static void path_of(int file, char *path, size_t size)
+{
+    char link[64];
+    (void)snprintf(link, sizeof link, "/proc/self/fd/%d", file);
+    const ssize_t n = readlink(link, path, size - 1);
+    path[n > 0 ? n : 0] = 0;
+}
+
 /* `name` is in the open folder, or "" for the open file itself. */
 static void count_open(const char *call, int file, const char *name)
 {
-    char link[64];
     char path[4096];
-    (void)snprintf(link, sizeof link, "/proc/self/fd/%d", file);
-    const ssize_t n = readlink(link, path, sizeof path - 300);
-    path[n > 0 ? n : 0] = 0;
+    path_of(file, path, sizeof path - 300);
     (void)snprintf(path + strlen(path), 300, "%s%.250s", *name ? "/" : "", name);
     count(call, path);
 }
@@ -94,6 +104,32 @@ int open64(const char *path, int flags, ...)
     const mode_t mode = mode_of(flags, list);
     va_end(list);
     return open_next("open64", path, flags, mode);
+}
+
+static void pause_for(int file)
+{
+    char path[4096];
+    const int microseconds = atoi(setting("PAUSE", "0"));
+    if (microseconds > 0) {
+        path_of(file, path, sizeof path);
+        (void)usleep(strstr(path, "/chunk.") != NULL ? (useconds_t)microseconds : 0);
+    }
+}
+
+ssize_t pread(int file, void *out, size_t n, off_t at)
+{
+    ssize_t (*call)(int, void *, size_t, off_t);
+    *(void **)&call = next("pread");
+    pause_for(file);
+    return call(file, out, n, at);
+}
+
+ssize_t pread64(int file, void *out, size_t n, off64_t at)
+{
+    ssize_t (*call)(int, void *, size_t, off64_t);
+    *(void **)&call = next("pread64");
+    pause_for(file);
+    return call(file, out, n, at);
 }
 
 int fsync(int file)
