@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <lmdepth/kernel.h>
@@ -59,24 +60,11 @@ static bool wants_other_core(void)
     return true;
 }
 
-/* Has the library started threads, one a processor, when it was loaded? They would never
- * work: our own team calls it. But 64 ranks on 128 processors would have 8,000 of them,
- * and users' processes are limited. */
-static bool wants_one_thread(void)
-{
-    if (getenv("OPENBLAS_NUM_THREADS") != NULL || sysconf(_SC_NPROCESSORS_ONLN) == 1) {
-        return false;
-    }
-    setenv("OPENBLAS_NUM_THREADS", "1", 1);
-    return true;
-}
-
-/* What the library does when it is loaded, before any line of ours, can only be cured by
- * starting anew with its variables set (once: they are set then). */
+/* What the library chooses when it is loaded, before any line of ours, can only be cured
+ * by starting anew with its variable set (once: it is set then). */
 static void correct_blas(char **argv)
 {
-    const bool wants_core = wants_other_core();
-    if (wants_one_thread() || wants_core) {
+    if (wants_other_core()) {
         execv("/proc/self/exe", argv); // if it can't be, all works as it is
     }
 }
@@ -103,6 +91,7 @@ static int run_command(const struct command *command, int argc, char **argv)
 int main(int argc, char **argv)
 {
     argp_err_exit_status = LMD_USAGE;
+    (void)prctl(PR_SET_NAME, "lmdepth"); // started anew it would be called "exe"
     const bool speaks = lmd_arguments_is_first_process();
     if (argc < 2) {
         print_help(stderr);
