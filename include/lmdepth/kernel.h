@@ -41,8 +41,9 @@ void lmd_kernel_free(lmd_kernel *kernel); /* accepts NULL */
 /* The same for products in bf16: both operands of lmd_kernel_linear and of the decoder
  * are rounded to bf16, to nearest and ties to even, and their products summed in fp32;
  * the rest, attention too, stays fp32. All weights are then LMD_BF16. Uses the
- * processor's own products of bf16 where they are fast (LMDEPTH_KERNEL=avx512_bf16,
- * which flush subnormal numbers to 0), else the products of fp32 on rounded rows. */
+ * processor's own products of bf16 where they are fast (LMDEPTH_KERNEL = amx or
+ * avx512_bf16, which take subnormal numbers for 0), else the products of fp32 on rounded
+ * rows. */
 lmd_kernel *lmd_kernel_new_bf16(lmd_team *team, int max_C);
 
 /* Replaces the product by the plain C one, which rounds alike on every processor: for
@@ -50,14 +51,15 @@ lmd_kernel *lmd_kernel_new_bf16(lmd_team *team, int max_C);
  * matrices is the same for all products. */
 void lmd_kernel_use_plain(lmd_kernel *kernel);
 
-/* What decides the rounding, for lmdepth_arithmetic: "f32; tiles avx512 14x32",
- * "f32; OpenBLAS 0.3.21 SkylakeX", "bf16; tiles avx512_bf16 14x32, attention f32 tiles
- * avx512 14x32", "bf16; rounded, tiles avx2 6x16".
+/* What decides the rounding, for lmdepth_arithmetic: "f32; fused sums of 96" (all tile
+ * kernels of fp32, whatever the instructions), "f32; OpenBLAS 0.3.21 SkylakeX",
+ * "bf16; pairs amx, attention f32 fused sums of 96", "bf16; rounded, fused sums of 96".
  * Equal strings mean equal bits. Borrowed from the kernel. */
 const char *lmd_kernel_arithmetic(const lmd_kernel *kernel);
 
-/* Why that choice, a line for the plan; NULL when there is nothing to say. */
-const char *lmd_kernel_remark(const lmd_kernel *kernel);
+/* Which product and why, a line for the plan: "by avx512: the fastest that this processor
+ * has". Borrowed. */
+const char *lmd_kernel_choice(const lmd_kernel *kernel);
 
 lmd_team *lmd_kernel_team(const lmd_kernel *kernel);
 

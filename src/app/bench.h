@@ -52,10 +52,6 @@ enum { LMD_BENCH_REPEATS = 1000 }; /* at most */
 /* Once unwatched, then `repeats` times with the peak measured before and after each. */
 lmd_bench_timing lmd_bench_time(const lmd_bench_task *task, int repeats);
 
-/* The peak to hold a time against, of the one measured beside it and the greatest seen.
- */
-double lmd_bench_settle_peak(double peak, double greatest);
-
 /* Median and, sorted in place, least and greatest of n >= 1 values. */
 double lmd_bench_median(double *values, int n);
 

@@ -33,6 +33,7 @@ static void keep_times(const lmd_computed *computed, lmd_bench_job *job)
     job->peak = computed->peak / (job->ranks * job->threads);
     job->gflops = computed->flops / computed->seconds * 1e-9;
     job->tokens_per_s = (double)computed->tokens / computed->seconds;
+    job->of_peak = job->gflops / computed->peak;
 }
 
 /* Collective. */
@@ -73,35 +74,6 @@ static int compare_speeds(const void *left, const void *right)
     return (a->tokens_per_s > b->tokens_per_s) - (a->tokens_per_s < b->tokens_per_s);
 }
 
-/* Collective. The greatest peak of a thread that can be found now or was found before. */
-static double find_greatest_peak(const bench_run *run, const lmd_bench_job *jobs, int n)
-{
-    enum { TIMES = 5, MILLISECONDS = 100 };
-    const int threads = jobs[0].ranks * jobs[0].threads;
-    double greatest = 0;
-    for (int i = 0; i < n; i++) {
-        greatest = jobs[i].peak > greatest ? jobs[i].peak : greatest;
-    }
-    for (int i = 0; i < TIMES; i++) {
-        lmd_parallel_barrier(run->session);
-        const double mine = lmd_kernel_measure_peak(run->kernel, MILLISECONDS);
-        const double peak = lmd_parallel_sum_real(run->session, mine) / threads;
-        greatest = peak > greatest ? peak : greatest;
-    }
-    return greatest;
-}
-
-/* Collective. */
-static void find_shares(const bench_run *run, lmd_bench_job *jobs, int n)
-{
-    const double greatest = find_greatest_peak(run, jobs, n);
-    for (int i = 0; i < n; i++) {
-        lmd_bench_job *job = &jobs[i];
-        job->peak = lmd_bench_settle_peak(job->peak, greatest);
-        job->of_peak = job->gflops / (job->peak * job->ranks * job->threads);
-    }
-}
-
 /* The repetition of median speed (of an even number: the slower one of the middle), with
  * the shares of the peak of all. */
 static void take_median(lmd_bench_job *jobs, int n, lmd_bench_job *job)
@@ -131,7 +103,6 @@ static lmd_status compute_all(const bench_run *run, int repeats, lmd_bench_job *
         }
     }
     if (status == LMD_OK) {
-        find_shares(run, jobs, repeats);
         take_median(jobs, repeats, job);
     }
     lmd_memory_free(jobs);

@@ -38,30 +38,19 @@ static double cpu_clock(void)
     return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
-double lmd_bench_settle_peak(double peak, double greatest)
-{
-    return peak < 0.9 * greatest ? greatest : peak;
-}
-
 /* times[i] and peaks[i], peaks[i + 1] around it to the share of the peak. */
 static void find_shares(const lmd_bench_task *task, const double *times,
                         const double *peaks, int repeats, double *shares)
 {
-    double greatest = 0;
-    for (int i = 0; i <= repeats; i++) {
-        greatest = peaks[i] > greatest ? peaks[i] : greatest;
-    }
     for (int i = 0; i < repeats; i++) {
-        const double peak = (lmd_bench_settle_peak(peaks[i], greatest) +
-                             lmd_bench_settle_peak(peaks[i + 1], greatest)) /
-                            2;
+        const double peak = (peaks[i] + peaks[i + 1]) / 2;
         shares[i] = task->flops / times[i] / (peak * 1e9);
     }
 }
 
 lmd_bench_timing lmd_bench_time(const lmd_bench_task *task, int repeats)
 {
-    enum { PEAK_MILLISECONDS = 50 };
+    enum { PEAK_MILLISECONDS = 100 };
     double times[LMD_BENCH_REPEATS] = {0};
     double shares[LMD_BENCH_REPEATS] = {0};
     double on_cpu[LMD_BENCH_REPEATS] = {0};

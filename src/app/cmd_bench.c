@@ -12,7 +12,8 @@ typedef struct bench_arguments {
     const char *shapes[LIST];
     int threads[LIST];
     int n_shapes, n_threads;
-    int repeats; /* 0: not given */
+    int repeats;           /* 0: not given */
+    const char *precision; /* NULL: all */
     bool is_json, is_quick;
 } bench_arguments;
 
@@ -24,6 +25,7 @@ enum {
     OPTION_THREADS,
     OPTION_REPEAT,
     OPTION_QUICK,
+    OPTION_PRECISION,
     OPTION_SET,
     OPTION_WORK
 };
@@ -41,6 +43,8 @@ static const struct argp_option options[] = {
      0},
     {"repeat", OPTION_REPEAT, "N", 0,
      "Repetitions, of which the median counts [5; of a job 1]", 0},
+    {"precision", OPTION_PRECISION, "NAME", 0,
+     "Products in this precision only: f32, bf16 [both; of a job its own]", 0},
     {"quick", OPTION_QUICK, NULL, 0,
      "Two small shapes, few tokens and states: seconds, and less exact", 0},
     {"job", OPTION_JOB, "JOB.yaml", 0,
@@ -89,6 +93,20 @@ static void set_threads(struct argp_state *state, bench_arguments *arguments,
     }
 }
 
+static void set_precision(struct argp_state *state, bench_arguments *arguments,
+                          const char *name)
+{
+    int n;
+    const lmd_bench_precision *precisions = lmd_bench_precisions(&n);
+    for (int i = 0; i < n; i++) {
+        if (strcmp(precisions[i].name, name) == 0) {
+            arguments->precision = name;
+            return;
+        }
+    }
+    argp_error(state, "--precision wants f32 or bf16, not '%s'", name);
+}
+
 static void set_repeats(struct argp_state *state, bench_arguments *arguments,
                         const char *text)
 {
@@ -110,6 +128,10 @@ static void check_together(struct argp_state *state, bench_arguments *arguments)
         }
         return;
     }
+    if (arguments->precision != NULL) {
+        argp_error(state, "a job names its precision: --set model.precision=%s",
+                   arguments->precision);
+    }
     if (arguments->n_threads > 1) {
         argp_error(state, "--job takes one number of threads");
     }
@@ -122,6 +144,9 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
     switch (key) {
     case 'j':
         arguments->is_json = true;
+        break;
+    case OPTION_PRECISION:
+        set_precision(state, arguments, text);
         break;
     case OPTION_SHAPE:
         add_shape(state, arguments, text);
@@ -239,7 +264,9 @@ static lmd_status time_shape(bench_run *bench, const lmd_bench_shape *shape)
     const lmd_bench_precision *precisions = lmd_bench_precisions(&n_precisions);
     const int repeats = bench->arguments->repeats;
     for (int p = 0; p < n_precisions; p++) {
-        for (size_t t = 0; t < sizeof types / sizeof types[0]; t++) {
+        const char *only = bench->arguments->precision;
+        const bool is_asked = only == NULL || strcmp(precisions[p].name, only) == 0;
+        for (size_t t = 0; t < sizeof types / sizeof types[0] && is_asked; t++) {
             const bool is_possible =
                 !precisions[p].takes_bf16_only || types[t] == LMD_BF16;
             for (int i = 0; i < bench->n_threads && is_possible; i++) {

@@ -128,8 +128,6 @@ void lmd_plan_write(const lmd_inputs *inputs, const lmd_session *session, int th
         append_machine(out, session, threads);
     }
     lmd_text_append_format(out, "arithmetic  %s\n", lmd_kernel_arithmetic(kernel));
-    if (lmd_kernel_remark(kernel) != NULL) {
-        lmd_text_append_format(out, "            %s\n", lmd_kernel_remark(kernel));
-    }
+    lmd_text_append_format(out, "            %s\n", lmd_kernel_choice(kernel));
     lmd_text_append_format(out, "output      %s\n", inputs->job->output);
 }

@@ -19,6 +19,7 @@
 
 enum {
     LANES = LMD_PANEL_COLUMNS, /* queries of a panel */
+    PAIR = 2,                  /* panels that are taken together */
     PANELS = 4,                /* of a block, */
     WIDE_HEAD = 256,           /* unless heads are wider than this: then one */
     KEYS = 84,                 /* of a block; whole tiles of 14, 6 and 1 rows */
@@ -44,9 +45,9 @@ typedef struct attention_scratch {
     float *sums;    /* (PANELS, D, LANES): of values */
     float *largest; /* (PANELS, LANES): scores so far */
     float *weights; /* (PANELS, LANES): sums of exponentials */
-    float *factors; /* (LANES) */
-    float *scores;  /* (KEYS, LANES), then their softmax */
-    float *fresh;   /* (D, LANES): sums of one block */
+    float *factors; /* (PAIR, LANES) */
+    float *scores;  /* (PAIR, keys, LANES), then their softmax */
+    float *fresh;   /* (PAIR, D, LANES): sums of one block */
     float *keys;    /* tiles of keys (KEYS, D) */
     float *values;  /* tiles of channels (D, KEYS) */
     float *product; /* the product's own */
@@ -88,9 +89,9 @@ static size_t lay_out(attention_scratch *scratch, float *memory, int head_size)
     scratch->sums = take(memory, &used, panels * D * LANES);
     scratch->largest = take(memory, &used, panels * LANES);
     scratch->weights = take(memory, &used, panels * LANES);
-    scratch->factors = take(memory, &used, LANES);
-    scratch->scores = take(memory, &used, KEYS * LANES);
-    scratch->fresh = take(memory, &used, D * LANES);
+    scratch->factors = take(memory, &used, PAIR * LANES);
+    scratch->scores = take(memory, &used, PAIR * KEYS * LANES);
+    scratch->fresh = take(memory, &used, PAIR * D * LANES);
     scratch->keys = take(memory, &used, (KEYS + MOST_TILE_ROWS) * D);
     scratch->values = take(memory, &used, (D + MOST_TILE_ROWS) * KEYS);
     scratch->product = take(memory, &used, LMD_PRODUCT_PANEL + most_rows * LMD_LANES);
@@ -147,53 +148,79 @@ static void load_keys(const attention_run *run, const attention_block *it)
     }
 }
 
-/* ---- a panel of queries and a block of keys ---- */
+/* ---- one or two panels of queries and a block of keys ---- */
 
-/* out (M, LANES) = in (M, C) W (LANES, C)^T. */
+/* out (panels, M, LANES) = in (M, C) W (panels LANES, C)^T. */
+typedef struct tile_product {
+    float *out;
+    size_t out_panel; /* floats, >= M LANES */
+    const float *in, *W;
+    int panels, M, C;
+} tile_product;
+
 static void multiply_tiles(const attention_run *run, const attention_block *it,
-                           float *out, const float *in, const float *W, int M, int C)
+                           const tile_product *task)
 {
     const int unit = run->product->tile_rows;
-    const lmd_product_block block = {
-        .out = out,
-        .out_stride = LANES,
-        .in = in,
-        .W = W,
-        .type = LMD_F32,
-        .M = M,
-        .n = LANES,
-        .C = C,
-        .chunk = lmd_product_chunk(run->product, C, LMD_LINEAR_CHUNK),
-        .shape_M = (M + unit - 1) / unit * unit,
-        .shape_n = LANES,
-        .scratch = it->scratch.product};
+    const lmd_product_block block = {.out = task->out,
+                                     .out_stride = LANES,
+                                     .out_panel = task->out_panel,
+                                     .in = task->in,
+                                     .W = task->W,
+                                     .type = LMD_F32,
+                                     .M = task->M,
+                                     .n = task->panels * LANES,
+                                     .C = task->C,
+                                     .chunk = lmd_product_chunk(run->product, task->C),
+                                     .shape_M = (task->M + unit - 1) / unit * unit,
+                                     .shape_n = task->panels * LANES,
+                                     .scratch = it->scratch.product};
     run->product->run(run->kernel->vector, &block);
 }
 
-static void see_keys(const attention_run *run, const attention_block *it, int panel)
+/* The softmax of one panel's scores. What none of its queries sees yet is 0. */
+static void soften(const attention_run *run, const attention_block *it, int panel,
+                   float *scores)
 {
-    const int D = run->task->D;
-    const lmd_vector_table *vector = run->kernel->vector;
     const attention_scratch *scratch = &it->scratch;
-    const size_t size = (size_t)D * LANES, at = (size_t)panel * size;
     const int query = it->first + panel * LANES;
-    // What all its queries don't see yet needs no scores.
     const int seen = smaller_of(it->keys, query + LANES - it->key);
-    multiply_tiles(run, it, scratch->scores, scratch->keys, scratch->queries + at, seen,
-                   D);
-    const lmd_softening softening = {.scores = scratch->scores,
+    const lmd_softening softening = {.scores = scores,
                                      .n = seen,
                                      .from = query - it->key - run->window + 1,
                                      .to = query - it->key + 1,
                                      .largest = scratch->largest + panel * LANES,
                                      .weights = scratch->weights + panel * LANES,
-                                     .factors = scratch->factors};
-    vector->soften(&softening);
-    memset(scratch->scores + (size_t)seen * LANES, 0,
-           (size_t)(it->keys - seen) * LANES * sizeof *scratch->scores);
-    multiply_tiles(run, it, scratch->fresh, scratch->values, scratch->scores, D,
-                   it->keys);
-    vector->carry(scratch->sums + at, scratch->fresh, scratch->factors, D);
+                                     .factors = scratch->factors + panel % PAIR * LANES};
+    run->kernel->vector->soften(&softening);
+    memset(scores + (size_t)seen * LANES, 0,
+           (size_t)(it->keys - seen) * LANES * sizeof *scores);
+}
+
+static void see_keys(const attention_run *run, const attention_block *it, int panel,
+                     int panels)
+{
+    const int D = run->task->D;
+    const attention_scratch *scratch = &it->scratch;
+    const size_t size = (size_t)D * LANES, at = (size_t)panel * size;
+    const size_t block = (size_t)it->keys * LANES;
+    // What the last of the queries doesn't see yet needs no scores.
+    const int query = it->first + panel * LANES;
+    const int seen = smaller_of(it->keys, query + panels * LANES - it->key);
+    const tile_product scores = {
+        scratch->scores, block, scratch->keys, scratch->queries + at, panels, seen, D};
+    multiply_tiles(run, it, &scores);
+    for (int i = 0; i < panels; i++) {
+        soften(run, it, panel + i, scratch->scores + (size_t)i * block);
+    }
+    const tile_product values = {scratch->fresh, size, scratch->values, scratch->scores,
+                                 panels,         D,    it->keys};
+    multiply_tiles(run, it, &values);
+    for (int i = 0; i < panels; i++) {
+        run->kernel->vector->carry(scratch->sums + at + (size_t)i * size,
+                                   scratch->fresh + (size_t)i * size,
+                                   scratch->factors + (panel + i) % PAIR * LANES, D);
+    }
 }
 
 /* ---- out ---- */
@@ -222,6 +249,15 @@ static int first_key(const attention_run *run, int first)
     return key > 0 ? key / KEYS * KEYS : 0;
 }
 
+/* Does any query of the panel see any key of the block? */
+static bool sees_some(const attention_run *run, const attention_block *it, int panel)
+{
+    const int query = it->first + panel * LANES;
+    const bool is_ahead = it->key >= query + LANES;
+    const bool is_behind = it->key + KEYS <= query - run->window + 1;
+    return !is_ahead && !is_behind;
+}
+
 static void attend(const attention_run *run, attention_block *it)
 {
     const size_t D = (size_t)run->task->D;
@@ -236,12 +272,12 @@ static void attend(const attention_run *run, attention_block *it)
         it->keys = smaller_of(it->n - it->key, KEYS);
         load_keys(run, it);
         for (int panel = 0; panel < panels; panel++) {
-            const int query = it->first + panel * LANES;
-            const bool is_ahead = it->key >= query + LANES;
-            const bool is_behind = it->key + KEYS <= query - run->window + 1;
-            if (!is_ahead && !is_behind) {
-                see_keys(run, it, panel);
+            if (!sees_some(run, it, panel)) {
+                continue;
             }
+            const bool has_two = panel + 1 < panels && sees_some(run, it, panel + 1);
+            see_keys(run, it, panel, has_two ? PAIR : 1);
+            panel += has_two ? 1 : 0;
         }
     }
     store_sums(run, it);

@@ -13,7 +13,7 @@
 #include <lmdepth/base/memory.h>
 #include "decode.h"
 
-enum { NB = LMD_TILE_COLUMNS };
+enum { NB = LMD_TILE_COLUMNS, LANES_FLOATS = sizeof(lmd_lanes) / sizeof(float) };
 
 static int up(int n, int unit)
 {
@@ -31,7 +31,8 @@ static size_t most_rows(const lmd_decoder *decoder)
 static void choose_block(lmd_decoder *decoder)
 {
     const int others = decoder->max_L > 1 ? decoder->max_L - 1 : 1;
-    int most = LMD_DECODE_ROWS / others;
+    const bool is_fast = decoder->kernel->product->peak == LMD_PEAK_TILES;
+    int most = (is_fast ? LMD_DECODE_MOST_ROWS : LMD_DECODE_ROWS) / others;
     most = most < 1 ? 1 : most > LMD_DECODE_TOKENS ? LMD_DECODE_TOKENS : most;
     const int n_blocks = (LMD_DECODE_TOKENS + most - 1) / most;
     decoder->block_tokens = (LMD_DECODE_TOKENS + n_blocks - 1) / n_blocks;
@@ -42,7 +43,8 @@ static void allocate(lmd_decoder *decoder)
 {
     const size_t d = (size_t)decoder->d, M = (size_t)decoder->M;
     const size_t tallies = (size_t)decoder->n_segments * M;
-    decoder->scratch_floats = M * NB + 2 * NB + (size_t)up(decoder->d, LMD_LANES);
+    decoder->scratch_floats =
+        M * (NB + LANES_FLOATS) + 2 * NB + (size_t)up(decoder->d, LMD_LANES);
     if (most_rows(decoder) > LMD_PRODUCT_ROWS) { // more states than the kernel's is for
         decoder->product_at = decoder->scratch_floats;
         decoder->scratch_floats += LMD_PRODUCT_FIXED + most_rows(decoder) * NB;
@@ -51,7 +53,9 @@ static void allocate(lmd_decoder *decoder)
         (size_t)decoder->n_tiles * LMD_DECODE_TOKENS * NB, sizeof(float));
     decoder->targets = lmd_memory_new_aligned(
         1, lmd_matrix_bytes(NB, decoder->d, decoder->head.matrix->type));
-    decoder->rows = lmd_memory_new_aligned(most_rows(decoder) * d, sizeof(float));
+    const size_t row_floats = d < LMD_ROW_BLOCK ? LMD_ROW_BLOCK : d;
+    decoder->rows =
+        lmd_memory_new_aligned(most_rows(decoder) * row_floats, sizeof(float));
     decoder->wanted = lmd_memory_new_aligned(2 * M, sizeof(float));
     decoder->scratch = lmd_memory_new_aligned(
         (size_t)lmd_team_size(decoder->kernel->team) * decoder->scratch_floats,
@@ -115,14 +119,16 @@ size_t lmd_decoder_bytes(int d, int V, int n_bands, int n_threads, int max_C)
 {
     const size_t tiles = ((size_t)V + NB - 1) / NB, D = (size_t)d;
     const size_t keep = tiles * LMD_DECODE_TOKENS * NB;
-    const size_t rows = LMD_DECODE_ROWS + LMD_LANES;
-    const size_t shared = (NB + rows) * D + 2 * LMD_DECODE_ROWS;
-    const size_t own = LMD_DECODE_ROWS * NB + 2 * NB + D + LMD_LANES;
+    const size_t rows = LMD_DECODE_MOST_ROWS + LMD_LANES;
+    const size_t shared = (NB + rows) * D + 2 * LMD_DECODE_MOST_ROWS;
+    const size_t own =
+        LMD_DECODE_MOST_ROWS * (NB + LANES_FLOATS) + 2 * NB + D + LMD_LANES;
     const size_t kernel = lmd_kernel_scratch_floats(max_C);
     const size_t floats = keep + shared + lmd_kernel_rows_floats(max_C) +
                           (size_t)n_threads * (own + kernel);
     const size_t tally = sizeof(lmd_tally) + (size_t)n_bands * sizeof(double);
-    return floats * sizeof(float) + (size_t)LMD_DECODE_SEGMENTS * LMD_DECODE_ROWS * tally;
+    return floats * sizeof(float) +
+           (size_t)LMD_DECODE_SEGMENTS * LMD_DECODE_MOST_ROWS * tally;
 }
 
 /* ---- tiles ---- */
@@ -133,7 +139,8 @@ lmd_decode_scratch lmd_decode_scratch_of(const lmd_decoder *decoder, int member)
     scratch.results = decoder->scratch + (size_t)member * decoder->scratch_floats;
     scratch.output = scratch.results + (size_t)decoder->M * NB;
     scratch.e = scratch.output + NB;
-    scratch.state = scratch.e + NB;
+    scratch.lanes = (lmd_lanes *)(void *)(scratch.e + NB);
+    scratch.state = scratch.e + NB + (size_t)decoder->M * LANES_FLOATS;
     return scratch;
 }
 
@@ -197,20 +204,21 @@ void lmd_decode_product(const lmd_decode_run *run, float *out, const void *W, in
     const lmd_decoder *decoder = run->decoder;
     const lmd_kernel *kernel = decoder->kernel;
     const lmd_matrix_type type = decoder->head.matrix->type;
-    const lmd_product_block block = {
-        .out = out,
-        .out_stride = NB,
-        .in = decoder->rows,
-        .W = W,
-        .type = type,
-        .widen = kernel->widener->from[type],
-        .M = run->rows,
-        .n = n,
-        .C = decoder->d,
-        .chunk = lmd_product_chunk(kernel->product, decoder->d, LMD_DECODE_CHUNK),
-        .shape_M = run->shape_rows,
-        .shape_n = NB,
-        .scratch = product_scratch(decoder, member)};
+    const lmd_product_block block = {.out = out,
+                                     .out_stride = NB,
+                                     .out_panel = LMD_PANEL_COLUMNS,
+                                     .in = decoder->rows,
+                                     .W = W,
+                                     .type = type,
+                                     .widen = kernel->widener->from[type],
+                                     .M = run->rows,
+                                     .n = n,
+                                     .C = decoder->d,
+                                     .chunk =
+                                         lmd_product_chunk(kernel->product, decoder->d),
+                                     .shape_M = run->shape_rows,
+                                     .shape_n = NB,
+                                     .scratch = product_scratch(decoder, member)};
     kernel->product->run(kernel->vector, &block);
 }
 
@@ -256,7 +264,7 @@ static void note_token(lmd_decode_token *token, const lmd_tally *tally,
     *token = (lmd_decode_token){.is_finite = readout->is_finite,
                                 .final = readout->top1,
                                 .gold = gold,
-                                .best = tally->best,
+                                .reference = tally->reference,
                                 .scale = (float)(1.0 / tally->sum),
                                 .entropy = readout->entropy};
 }
@@ -275,7 +283,8 @@ static void output_row(void *context, int token, int member)
     double *mass =
         run->mass == NULL ? NULL : run->mass + at * (size_t)decoder->head.n_bands;
     lmd_tally tally;
-    lmd_tally_start(&tally, mass, decoder->head.n_bands);
+    _Alignas(64) lmd_lanes lanes;
+    lmd_tally_start(&tally, &lanes, mass, decoder->head.n_bands, -INFINITY);
     for (int tile = 0; tile < decoder->n_tiles; tile++) {
         const lmd_tally_part part = {.z = kept_row(decoder, tile, token),
                                      .ids = lmd_decode_tile_ids(decoder, tile),
@@ -283,8 +292,9 @@ static void output_row(void *context, int token, int member)
                                      .first = tile * NB,
                                      .n = lmd_decode_tile_columns(decoder, tile),
                                      .targets = {FLT_MAX, gold_logit}};
-        lmd_tally_add(&decoder->output, &tally, mass, &part);
+        lmd_tally_add(&decoder->output, &tally, &lanes, mass, &part);
     }
+    lmd_tally_close(&decoder->output, &tally, &lanes, mass);
     lmd_readout *readout = &run->readouts[at];
     lmd_tally_finish(&decoder->output, &tally, mass, readout);
     readout->kl = 0.0;

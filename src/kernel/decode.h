@@ -12,10 +12,9 @@ enum { LMD_DECODE_SEGMENTS = 48 };
 /* What is known of a token after the last state. */
 typedef struct lmd_decode_token {
     bool is_finite;
-    int32_t final, gold; /* ids; gold -1 for none */
-    float best;          /* largest logit of the output */
-    float scale;         /* p* = scale exp(z* - best) */
-    double entropy;      /* of p* */
+    int32_t final, gold;    /* ids; gold -1 for none */
+    float reference, scale; /* p* = scale exp(z* - reference) */
+    double entropy;         /* of p* */
     float final_logit, gold_logit;
 } lmd_decode_token;
 
@@ -34,7 +33,7 @@ struct lmd_decoder {
                        block's tokens, of its type */
     float *rows;    /* (most rows, d) normalised states, packed for the product */
     float *wanted;  /* (M, 2) logits of t* and gold */
-    float *scratch; /* members' results, p*, e, state */
+    float *scratch; /* members' results, p*, e, lanes, state */
     size_t scratch_floats;
     size_t product_at;  /* of a member's scratch for products; 0: the kernel's own */
     int32_t *last_ids;  /* (LMD_TILE_COLUMNS) padded */
@@ -59,10 +58,11 @@ typedef struct lmd_decode_run {
 
 /* A member's scratch. */
 typedef struct lmd_decode_scratch {
-    float *results; /* (M, LMD_TILE_COLUMNS) */
-    float *output;  /* (LMD_TILE_COLUMNS) p* */
-    float *e;       /* (LMD_TILE_COLUMNS) */
-    float *state;   /* (d) one row as it is filled */
+    float *results;   /* (M, LMD_TILE_COLUMNS) */
+    float *output;    /* (LMD_TILE_COLUMNS) p* */
+    float *e;         /* (LMD_TILE_COLUMNS) */
+    float *state;     /* (d) one row as it is filled */
+    lmd_lanes *lanes; /* (M) */
 } lmd_decode_scratch;
 
 lmd_decode_scratch lmd_decode_scratch_of(const lmd_decoder *decoder, int member);

@@ -104,7 +104,7 @@ static void make_output(const lmd_decoder *decoder, float *out, int tile, int s)
     }
     const float *kept =
         decoder->keep + ((size_t)tile * LMD_DECODE_TOKENS + (size_t)s) * NB;
-    decoder->kernel->vector->exponentials(out, kept, NB, token->best, token->scale);
+    decoder->kernel->vector->exponentials(out, kept, NB, token->reference, token->scale);
 }
 
 /* All states of one token of the block, after the tile's product. */
@@ -127,7 +127,7 @@ static void add_token(const lmd_decode_run *run, int segment, int tile, int i,
                                      .n = lmd_decode_tile_columns(decoder, tile),
                                      .targets = {wanted[0], wanted[1]}};
         lmd_tally_add(&decoder->setup, tally_of(decoder, segment, row),
-                      mass_of(decoder, segment, row), &part);
+                      &scratch->lanes[row], mass_of(decoder, segment, row), &part);
     }
 }
 
@@ -137,9 +137,11 @@ static void sweep_segment(void *context, int segment, int member)
     const lmd_decoder *decoder = run->decoder;
     const lmd_decode_scratch scratch = lmd_decode_scratch_of(decoder, member);
     const int n_tokens = tokens_of_block(run);
-    for (size_t row = 0; row < row_of(run, n_tokens, 0); row++) {
-        lmd_tally_start(tally_of(decoder, segment, row), mass_of(decoder, segment, row),
-                        decoder->head.n_bands);
+    const size_t rows = row_of(run, n_tokens, 0);
+    for (size_t row = 0; row < rows; row++) {
+        lmd_tally_start(tally_of(decoder, segment, row), &scratch.lanes[row],
+                        mass_of(decoder, segment, row), decoder->head.n_bands,
+                        decoder->wanted[2 * row]);
     }
     const int first = segment * decoder->tiles_per_segment;
     for (int tile = first;
@@ -148,6 +150,10 @@ static void sweep_segment(void *context, int segment, int member)
         for (int i = 0; i < n_tokens; i++) {
             add_token(run, segment, tile, i, &scratch);
         }
+    }
+    for (size_t row = 0; row < rows; row++) {
+        lmd_tally_close(&decoder->setup, tally_of(decoder, segment, row),
+                        &scratch.lanes[row], mass_of(decoder, segment, row));
     }
 }
 
@@ -169,7 +175,7 @@ static void finish_row(const lmd_decode_run *run, int i, int state)
     const size_t at = (size_t)state * (size_t)run->S + (size_t)s;
     double *mass = run->mass == NULL ? NULL : run->mass + at * (size_t)n_bands;
     lmd_tally tally;
-    lmd_tally_start(&tally, mass, n_bands);
+    lmd_tally_clear(&tally, mass, n_bands);
     for (int segment = 0; segment < decoder->n_segments; segment++) {
         lmd_tally_merge(&tally, mass, tally_of(decoder, segment, row),
                         mass_of(decoder, segment, row), n_bands);

@@ -7,7 +7,6 @@
 #include <lmdepth/base/status.h>
 #include <lmdepth/base/text.h>
 #include "kernel_inside.h"
-#include "peak.h"
 
 /* Is it the name of a core whose kernels use AVX-512? */
 static bool is_wide_core(const char *core)
@@ -57,7 +56,7 @@ static void blas_name(char *out, size_t size)
     snprintf(out, size, "%.*s", (int)both, config);
 }
 
-/* "f32; tiles avx512 14x32" and the like, without the precision. */
+/* "fused sums of 96" and the like, without the precision. */
 static void name_product(const lmd_product *product, char *out, size_t size)
 {
     if (product->arithmetic != NULL) {
@@ -90,10 +89,14 @@ static void use_products(lmd_kernel *kernel, const lmd_product *product,
         kernel->rounded.rows = LMD_ROWS_ROUNDED;
         kernel->product = &kernel->rounded;
     }
+    const char *others = product == attention ? "" : ", attention by ";
+    snprintf(kernel->choice, sizeof kernel->choice, "by %s%s%s: %s", product->name,
+             others, product == attention ? "" : attention->name, kernel->why);
 }
 
 void lmd_kernel_use_plain(lmd_kernel *kernel)
 {
+    snprintf(kernel->why, sizeof kernel->why, "the same on every processor");
     use_products(kernel, &lmd_product_plain, &lmd_product_plain);
 }
 
@@ -156,7 +159,7 @@ static const lmd_product *find_fair(lmd_kernel *kernel, const lmd_product *const
         }
         char name[120];
         name_product(list[i], name, sizeof name);
-        snprintf(kernel->remark, sizeof kernel->remark,
+        snprintf(kernel->why, sizeof kernel->why,
                  "%.100s fails the place test: a slower product", name);
     }
     return list[n - 1];
@@ -170,16 +173,16 @@ static void choose_products(lmd_kernel *kernel)
     const lmd_product *pairs = kernel->is_bf16 ? find_pairs(forced) : NULL;
     lmd_product_blas_single_thread();
     int i = 0;
+    snprintf(kernel->why, sizeof kernel->why, "the fastest that this processor has");
     if (forced != NULL) {
         i = pairs != NULL ? 0 : find_forced(kernel, list, n, forced);
-        snprintf(kernel->remark, sizeof kernel->remark, "forced by LMDEPTH_KERNEL=%s",
-                 forced);
+        snprintf(kernel->why, sizeof kernel->why, "forced by LMDEPTH_KERNEL=%s", forced);
     } else if (kernel->is_bf16 && pairs == NULL) {
         snprintf(
-            kernel->remark, sizeof kernel->remark,
+            kernel->why, sizeof kernel->why,
             "this processor has no fast products of bf16: those of f32 on rounded rows");
     } else if (list[0] == &lmd_product_blas) {
-        snprintf(kernel->remark, sizeof kernel->remark,
+        snprintf(kernel->why, sizeof kernel->why,
                  "no tile kernel for this processor: the library's product, slower");
     }
     const lmd_product *wide = find_fair(kernel, list, n, i);
@@ -246,9 +249,9 @@ const char *lmd_kernel_arithmetic(const lmd_kernel *kernel)
     return kernel->arithmetic;
 }
 
-const char *lmd_kernel_remark(const lmd_kernel *kernel)
+const char *lmd_kernel_choice(const lmd_kernel *kernel)
 {
-    return kernel->remark[0] == '\0' ? NULL : kernel->remark;
+    return kernel->choice;
 }
 
 lmd_team *lmd_kernel_team(const lmd_kernel *kernel)
@@ -261,7 +264,7 @@ lmd_team *lmd_kernel_team(const lmd_kernel *kernel)
 enum { PEAK_ITEMS = 16 }; /* of each member, so that the last one's lead is small */
 
 typedef struct peak_run {
-    bool is_bf16;
+    lmd_peak_kind kind;
     size_t rounds;
     double *operations; /* (items) */
     float *sinks;       /* (items) */
@@ -271,7 +274,7 @@ static void peak_item(void *context, int item, int member)
 {
     (void)member;
     const peak_run *run = context;
-    run->operations[item] = lmd_peak_rounds(run->is_bf16, run->rounds, &run->sinks[item]);
+    run->operations[item] = lmd_peak_rounds(run->kind, run->rounds, &run->sinks[item]);
 }
 
 /* GFLOP/s of one run of all members. */
@@ -287,21 +290,31 @@ static double time_peak(lmd_kernel *kernel, peak_run *run, int n_items)
     return operations / seconds * 1e-9;
 }
 
+static int compare_rates(const void *left, const void *right)
+{
+    const double a = *(const double *)left, b = *(const double *)right;
+    return (a > b) - (a < b);
+}
+
 double lmd_kernel_measure_peak(lmd_kernel *kernel, double milliseconds)
 {
+    enum { MOST_RUNS = 512 };
     const int n_items = PEAK_ITEMS * lmd_team_size(kernel->team);
-    // An item takes about 0.1 ms. The best run counts: a peak that was disturbed is none.
-    peak_run run = {.is_bf16 = kernel->product->rows == LMD_ROWS_PAIRS,
+    // An item takes about 0.1 ms. The median run counts: a faster one has met a moment of
+    // higher clock, a slower one another program, and so would the work between two
+    // peaks.
+    peak_run run = {.kind = kernel->product->peak,
                     .rounds = 50000,
                     .operations = lmd_memory_new((size_t)n_items, sizeof(double)),
                     .sinks = lmd_memory_new((size_t)n_items, sizeof(float))};
-    double best = 0.0;
+    double rates[MOST_RUNS];
+    int n = 0;
     const double end = lmd_team_clock() + milliseconds * 1e-3;
     do {
-        const double rate = time_peak(kernel, &run, n_items);
-        best = rate > best ? rate : best;
-    } while (lmd_team_clock() < end);
+        rates[n++] = time_peak(kernel, &run, n_items);
+    } while (n < MOST_RUNS && lmd_team_clock() < end);
     lmd_memory_free(run.operations);
     lmd_memory_free(run.sinks);
-    return best;
+    qsort(rates, (size_t)n, sizeof *rates, compare_rates);
+    return rates[n / 2];
 }

@@ -6,6 +6,7 @@
 #include <stddef.h>  /* size_t */
 #include <lmdepth/kernel.h>
 #include "panel.h"
+#include "peak.h"
 #include "vector_table.h"
 #include "widen.h"
 
@@ -13,34 +14,39 @@ enum {
     /* Blocks of linear on a library's product, which packs its operands at each call. */
     LMD_LIBRARY_ROWS = 256,
     LMD_LIBRARY_COLUMNS = 512,
-    /* Channels that linear sums at a time. Where large components of a residual stream
+    /* Channels that are summed at a time. Where large components of a residual stream
      * cancel, one long sum in fp32 is the larger part of a forward pass's error: states
      * of SmolLM2's first position differ from fp64 by up to 2.3e-4 of a row's root mean
-     * square with whole sums. */
-    LMD_LINEAR_CHUNK = 192,
-    /* The same for the decoder. A panel of so many channels (36 KB) stays in a
-     * first-level cache while tiles of rows (16 KB) pass by. */
-    LMD_DECODE_CHUNK = 288,
+     * square with whole sums. And two panels of so many channels (24 KB) stay in a
+     * first-level cache while tiles of rows (2 KB) pass by; 144 were as fast in 48 KB,
+     * 192 4 % slower. */
+    LMD_CHUNK = 96,
+    LMD_ROW_BLOCK = 16, /* the largest row_block */
     /* Columns of the decoder's tiles of logits: the fixed cost of a row of a tile in the
      * epilogue is about that of 250 columns. */
     LMD_TILE_COLUMNS = 512,
-    /* Most rows of a block of the decoder whose number can be chosen. LMD_DECODE_CHUNK
-     * channels of each (256 KB) and a tile of their logits (450 KB) stay in a
-     * second-level cache; the weights pass once for so many rows, 2 GB/s at 230 GFLOP/s.
-     */
-    LMD_DECODE_ROWS = 224
+    /* Most rows of a block of the decoder whose number can be chosen. LMD_CHUNK
+     * channels of each (86 KB) and a tile of their logits (450 KB) stay in a second-level
+     * cache; the weights pass once for so many rows, 2 GB/s at 230 GFLOP/s. */
+    LMD_DECODE_ROWS = 224,
+    /* The same for products in matrix registers, which at 1,500 GFLOP/s would want 7
+     * GB/s: the product 1.15 times as fast on a core that reads 15 GB/s. */
+    LMD_DECODE_MOST_ROWS = 2 * LMD_DECODE_ROWS
 };
 
 /* Weights lie in panels (panel.h). The rows of `in` lie in tiles of as many rows as the
  * product wants: for each tile its floats of channel 0, of channel 1, ...; a tile of one
- * row is row major. A tile takes C floats a row, also where pairs need half of them.
+ * row is row major. Some want blocks of a row's floats where others want one: block 0 of
+ * all rows, block 1, ..., the last one filled up with 0. A tile takes C floats a row,
+ * also where pairs need half of them, unless C is less than a block.
  *
  * out (M, n) = in (M, C) W (n, C)^T, rows of out `out_stride` floats apart. The sum over
  * C is a sum of sums over `chunk` channels, which rounds less than one long sum. `in` has
  * shape_M rows and W whole panels. */
 typedef struct lmd_product_block {
     float *out;
-    size_t out_stride;
+    size_t out_stride; /* floats from row to row */
+    size_t out_panel;  /* and from 32 columns to the next: 32 for a row in one piece */
     const float *in;
     const void *W;
     lmd_matrix_type type;  /* of W */
@@ -65,9 +71,15 @@ typedef struct lmd_product {
     const char *arithmetic; /* NULL: the library's */
     void (*run)(const lmd_vector_table *vector, const lmd_product_block *block);
     int tile_rows; /* of `in` */
+    int row_block; /* floats of a row that lie together in a tile; 0: 1 */
     bool is_fixed; /* bits may depend on the shape */
     lmd_row_kind rows;
+    lmd_peak_kind peak; /* what its speed is held against */
 } lmd_product;
+
+/* The arithmetic of all fp32 tile kernels: chains of fused multiply-adds over a chunk. It
+ * says nothing of the instructions: they give the same bits. */
+#define LMD_FUSED_ARITHMETIC "f32; fused sums of 96"
 
 extern const lmd_product lmd_product_blas;
 extern const lmd_product lmd_product_plain; /* slower, always passes the test */
@@ -88,8 +100,9 @@ bool lmd_product_has_fast_pairs(void);
 /* Floats of scratch that a product takes. */
 enum {
     LMD_PRODUCT_ROWS = 512,
-    LMD_PRODUCT_PANEL = LMD_DECODE_CHUNK * LMD_PANEL_COLUMNS, /* a part made wide */
-    LMD_PRODUCT_PART = LMD_DECODE_CHUNK * 512, /* of the weights, for the library */
+    LMD_PRODUCT_PANEL =
+        2 * LMD_CHUNK * LMD_PANEL_COLUMNS, /* two panels' part made wide */
+    LMD_PRODUCT_PART = LMD_CHUNK * 512,    /* of the weights, for the library */
     LMD_PRODUCT_RESULTS = LMD_PRODUCT_ROWS * 512,
     LMD_PRODUCT_FIXED = LMD_PRODUCT_PANEL + LMD_PRODUCT_PART,
     LMD_PRODUCT_SCRATCH = LMD_PRODUCT_FIXED + LMD_PRODUCT_RESULTS
@@ -100,6 +113,10 @@ enum {
 const float *lmd_product_panel(const lmd_product_block *block, int column, int first,
                                int n);
 
+/* The same from half floats into `out`, always. */
+void lmd_product_widen(const lmd_product_block *block, float *out, int column, int first,
+                       int n);
+
 /* Do the bits of `product` depend on no place? Tries the shapes in use, for C up to
  * max_C. */
 bool lmd_product_is_fair(const lmd_product *product, const lmd_vector_table *vector,
@@ -108,8 +125,12 @@ bool lmd_product_is_fair(const lmd_product *product, const lmd_vector_table *vec
 /* Rows with the padding that the product wants, for a block of at most `most`. */
 int lmd_product_shape_rows(const lmd_product *product, int M, int most);
 
-/* C in equal parts of at most `most`, of twice as many where they lie in pairs. */
-int lmd_product_chunk(const lmd_product *product, int C, int most);
+/* Floats that a row takes. */
+int lmd_product_row_floats(const lmd_product *product, int C);
+
+/* C in equal parts of at most LMD_CHUNK, of twice as many where they lie in pairs
+ * and four times where a block of them does. */
+int lmd_product_chunk(const lmd_product *product, int C);
 
 /* Puts row `row` of `in` in its place among tiles. */
 void lmd_product_put_row(const lmd_product *product, float *tiles, int row, int C,
@@ -132,7 +153,8 @@ struct lmd_kernel {
     float *scratch;        /* owned */
     float *rows;           /* owned: linear's, packed; lmd_kernel_rows_floats */
     char arithmetic[280];
-    char remark[200]; /* "" for none */
+    char why[200];    /* this product */
+    char choice[320]; /* its name and why */
 };
 
 /* The prompt of row `row` of a pack, starts[0] <= row < starts[n_prompts]. */

@@ -55,8 +55,9 @@ static size_t packed_rows(int C)
 
 size_t lmd_kernel_rows_floats(int max_C)
 {
-    const size_t wide = packed_rows(max_C) * (size_t)max_C;
-    const size_t narrow = PACKED_ROWS * (size_t)max_C;
+    const size_t least = max_C < LMD_ROW_BLOCK ? LMD_ROW_BLOCK : (size_t)max_C;
+    const size_t wide = packed_rows(max_C) * least;
+    const size_t narrow = PACKED_ROWS * least;
     return narrow <= PACKED_FLOATS ? narrow : wide > PACKED_FLOATS ? wide : PACKED_FLOATS;
 }
 
@@ -66,20 +67,21 @@ static void pack_item(void *context, int item, int member)
     (void)member;
     const linear_run *run = context;
     const lmd_product *product = run->kernel->product;
-    const size_t C = (size_t)run->W->C;
+    const size_t floats = (size_t)lmd_product_row_floats(product, run->W->C);
     const int row = item * product->tile_rows;
     const int left = run->rows - row;
     const int n = left < 0 ? 0 : smaller_of(left, product->tile_rows);
     const float *in = run->in + (size_t)(run->first + row) * run->in_stride;
-    lmd_product_put_tile(product, run->kernel->rows + (size_t)row * C, in, run->in_stride,
-                         n, run->W->C);
+    lmd_product_put_tile(product, run->kernel->rows + (size_t)row * floats, in,
+                         run->in_stride, n, run->W->C);
 }
 
 static void linear_item(void *context, int item, int member)
 {
     const linear_run *run = context;
     const lmd_product *product = run->kernel->product;
-    const size_t O = (size_t)run->W->O, C = (size_t)run->W->C;
+    const size_t O = (size_t)run->W->O;
+    const size_t floats = (size_t)lmd_product_row_floats(product, run->W->C);
     const int row = item % run->n_blocks * run->item_rows;
     const int column = item / run->n_blocks * run->columns;
     const int rows = smaller_of(run->rows - row, run->item_rows);
@@ -88,14 +90,15 @@ static void linear_item(void *context, int item, int member)
     const lmd_product_block block = {
         .out = out,
         .out_stride = O,
-        .in = run->kernel->rows + (size_t)row * C,
+        .out_panel = LMD_PANEL_COLUMNS,
+        .in = run->kernel->rows + (size_t)row * floats,
         .W = lmd_panel_part(run->W->packed, run->W->type, run->W->C, (size_t)column, 0),
         .type = run->W->type,
         .widen = run->kernel->widener->from[run->W->type],
         .M = rows,
         .n = columns,
         .C = run->W->C,
-        .chunk = lmd_product_chunk(product, run->W->C, LMD_LINEAR_CHUNK),
+        .chunk = lmd_product_chunk(product, run->W->C),
         .shape_M = lmd_product_shape_rows(product, rows, LMD_LIBRARY_ROWS),
         .shape_n = smaller_of(run->columns, round_up(columns, LMD_PANEL_COLUMNS)),
         .scratch = lmd_kernel_scratch(run->kernel, member)};

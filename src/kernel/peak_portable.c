@@ -4,9 +4,9 @@
 
 typedef float vec __attribute__((vector_size(16)));
 
-double lmd_peak_rounds(bool is_bf16, size_t rounds, float *sink)
+double lmd_peak_rounds(lmd_peak_kind kind, size_t rounds, float *sink)
 {
-    (void)is_bf16;
+    (void)kind;
     enum { SUMS = 12 };
     vec sums[SUMS];
     for (int i = 0; i < SUMS; i++) {

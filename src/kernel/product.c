@@ -26,11 +26,23 @@ int lmd_product_shape_rows(const lmd_product *product, int M, int most)
     return product->is_fixed ? most : up(M, product->tile_rows);
 }
 
-int lmd_product_chunk(const lmd_product *product, int C, int most)
+static size_t row_block(const lmd_product *product)
 {
-    const int limit = product->rows == LMD_ROWS_PAIRS ? 2 * most : most;
+    return product->row_block > 1 ? (size_t)product->row_block : 1;
+}
+
+int lmd_product_row_floats(const lmd_product *product, int C)
+{
+    return C < product->row_block ? product->row_block : C;
+}
+
+int lmd_product_chunk(const lmd_product *product, int C)
+{
+    const int channels = product->rows == LMD_ROWS_PAIRS ? 2 : 1;
+    const int limit = channels * (product->row_block > 1 ? 2 : 1) * LMD_CHUNK;
+    const int unit = product->row_block > 1 ? channels * product->row_block : 8;
     const int parts = (C + limit - 1) / limit;
-    return up((C + parts - 1) / parts, 8);
+    return up((C + parts - 1) / parts, unit);
 }
 
 enum {
@@ -59,8 +71,11 @@ void lmd_product_put_row(const lmd_product *product, float *tiles, int row, int 
                          const float *in)
 {
     const size_t unit = (size_t)product->tile_rows, i = (size_t)row, width = (size_t)C;
-    float *out = tiles + i / unit * unit * width + i % unit;
+    const size_t size = row_block(product), mine = i % unit * size;
+    const size_t row_floats = (size_t)lmd_product_row_floats(product, C);
+    float *tile = tiles + i / unit * unit * row_floats;
     float part[PART];
+    size_t at = 0; // of the row's floats
     for (size_t first = 0; first < width; first += PART) {
         const size_t left = width - first;
         const float *from = in + first;
@@ -69,9 +84,13 @@ void lmd_product_put_row(const lmd_product *product, float *tiles, int row, int 
             n = round_part(part, from, n, product->rows);
             from = part;
         }
-        for (size_t c = 0; c < n; c++, out += unit) {
-            memcpy(out, from + c, sizeof *out);
+        for (size_t c = 0; c < n; c++, at++) {
+            memcpy(tile + at / size * size * unit + mine + at % size, from + c,
+                   sizeof *tile);
         }
+    }
+    for (; at % size != 0; at++) {
+        tile[at / size * size * unit + mine + at % size] = 0.0f;
     }
 }
 
@@ -123,6 +142,22 @@ static void put_floats(float *tile, size_t unit, const float *in, size_t stride,
     }
 }
 
+/* The same in blocks of `size` floats, the last one filled up. */
+static void put_blocks(float *tile, const lmd_product *product, const float *in, size_t n,
+                       size_t width)
+{
+    const size_t unit = (size_t)product->tile_rows, size = row_block(product);
+    for (size_t c = 0; c < width; c += size, tile += unit * size) {
+        const size_t left = width - c < size ? width - c : size;
+        if (n < unit || left < size) {
+            memset(tile, 0, unit * size * sizeof *tile);
+        }
+        for (size_t i = 0; i < n; i++) {
+            memcpy(tile + i * size, in + i * PART + c, left * sizeof *tile);
+        }
+    }
+}
+
 void lmd_product_put_tile(const lmd_product *product, float *tile, const float *in,
                           size_t stride, int n, int C)
 {
@@ -140,22 +175,31 @@ void lmd_product_put_tile(const lmd_product *product, float *tile, const float *
             floats = round_part(parts + i * PART, in + i * stride + first, size,
                                 product->rows);
         }
-        put_floats(tile, unit, parts, PART, rows, floats);
+        if (product->row_block > 1) {
+            put_blocks(tile, product, parts, rows, floats);
+        } else {
+            put_floats(tile, unit, parts, PART, rows, floats);
+        }
         tile += unit * floats;
     }
 }
 
 /* ---- weights ---- */
 
+void lmd_product_widen(const lmd_product_block *block, float *out, int column, int first,
+                       int n)
+{
+    block->widen(
+        out, lmd_panel_part(block->W, block->type, block->C, (size_t)column, first), n);
+}
+
 const float *lmd_product_panel(const lmd_product_block *block, int column, int first,
                                int n)
 {
-    const void *part =
-        lmd_panel_part(block->W, block->type, block->C, (size_t)column, first);
     if (block->type == LMD_F32) {
-        return part;
+        return lmd_panel_part(block->W, block->type, block->C, (size_t)column, first);
     }
-    block->widen(block->scratch, part, n);
+    lmd_product_widen(block, block->scratch, column, first, n);
     return block->scratch;
 }
 
@@ -182,6 +226,7 @@ static void unpack_part(const lmd_product_block *block, float *out, int first, i
 static void run_blas(const lmd_vector_table *vector, const lmd_product_block *block)
 {
     (void)vector;
+    assert(block->out_panel == PANEL);
     const bool is_whole = block->M == block->shape_M && block->n == block->shape_n;
     float *part = block->scratch + LMD_PRODUCT_PANEL;
     float *results = is_whole ? block->out : part + LMD_PRODUCT_PART;
@@ -255,8 +300,8 @@ static void plain_part(const lmd_vector_table *vector, const lmd_product_block *
                                  .M = block->M,
                                  .C = n};
         vector->panel(&panel);
-        take_columns(block, block->out + column + at, results,
-                     end - at < LMD_LANES ? end - at : LMD_LANES, first > 0);
+        take_columns(block, block->out + (size_t)(column / PANEL) * block->out_panel + at,
+                     results, end - at < LMD_LANES ? end - at : LMD_LANES, first > 0);
     }
 }
 

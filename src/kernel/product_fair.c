@@ -84,19 +84,19 @@ bool lmd_product_is_fair(const lmd_product *product, const lmd_vector_table *vec
         COLUMNS = LMD_TILE_COLUMNS,
         TOKENS = LMD_DECODE_TOKENS
     };
-    // {M, n, C, rows and columns of the shape, most channels of a chunk}: the decoder's
-    // and linear's; C = 0 stands for max_C.
-    static const int shapes[][6] = {
-        {ROWS - 28, COLUMNS, 0, ROWS - 16, COLUMNS, LMD_DECODE_CHUNK},
-        {ROWS, COLUMNS, 576, ROWS, COLUMNS, LMD_DECODE_CHUNK},
-        {TOKENS, COLUMNS, 576, TOKENS, COLUMNS, LMD_DECODE_CHUNK},
-        {TOKENS, COLUMNS, 16, TOKENS, COLUMNS, LMD_DECODE_CHUNK},
-        {29, 64, 64, TOKENS, COLUMNS, LMD_DECODE_CHUNK},
-        {256, 512, 576, LMD_LIBRARY_ROWS, LMD_LIBRARY_COLUMNS, LMD_LINEAR_CHUNK},
-        {256, 288, 576, LMD_LIBRARY_ROWS, 288, LMD_LINEAR_CHUNK},
-        {13, 17, 64, LMD_LIBRARY_ROWS, 32, LMD_LINEAR_CHUNK}};
+    // {M, n, C, rows and columns of the shape}: the decoder's and linear's; C = 0 stands
+    // for max_C.
+    static const int shapes[][5] = {
+        {ROWS - 28, COLUMNS, 0, ROWS - 16, COLUMNS},
+        {ROWS, COLUMNS, 576, ROWS, COLUMNS},
+        {TOKENS, COLUMNS, 576, TOKENS, COLUMNS},
+        {TOKENS, COLUMNS, 16, TOKENS, COLUMNS},
+        {29, 64, 64, TOKENS, COLUMNS},
+        {256, 512, 576, LMD_LIBRARY_ROWS, LMD_LIBRARY_COLUMNS},
+        {256, 288, 576, LMD_LIBRARY_ROWS, 288},
+        {13, 17, 64, LMD_LIBRARY_ROWS, 32}};
     const lmd_matrix_type type = product->rows == LMD_ROWS_PAIRS ? LMD_BF16 : LMD_F32;
-    const size_t C = (size_t)max_C;
+    const size_t C = max_C < LMD_ROW_BLOCK ? LMD_ROW_BLOCK : (size_t)max_C;
     fair_case it = {.product = product, .vector = vector};
     it.in = lmd_memory_new_aligned(LMD_PRODUCT_ROWS * C, sizeof(float));
     it.W = lmd_memory_new_aligned(LMD_LIBRARY_COLUMNS * C, sizeof(float));
@@ -107,19 +107,19 @@ bool lmd_product_is_fair(const lmd_product *product, const lmd_vector_table *vec
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0] && is_fair; i++) {
         const int *shape = shapes[i];
         const int width = shape[2] == 0 ? max_C : shape[2];
-        it.block =
-            (lmd_product_block){.out = out,
-                                .out_stride = (size_t)shape[1],
-                                .in = it.in,
-                                .W = it.W,
-                                .type = type,
-                                .M = shape[0],
-                                .n = shape[1],
-                                .C = width,
-                                .chunk = lmd_product_chunk(product, width, shape[5]),
-                                .shape_M = shape[3],
-                                .shape_n = shape[4],
-                                .scratch = scratch};
+        it.block = (lmd_product_block){.out = out,
+                                       .out_stride = (size_t)shape[1],
+                                       .out_panel = LMD_PANEL_COLUMNS,
+                                       .in = it.in,
+                                       .W = it.W,
+                                       .type = type,
+                                       .M = shape[0],
+                                       .n = shape[1],
+                                       .C = width,
+                                       .chunk = lmd_product_chunk(product, width),
+                                       .shape_M = shape[3],
+                                       .shape_n = shape[4],
+                                       .scratch = scratch};
         is_fair = width > max_C || is_shape_fair(&it);
     }
     lmd_memory_free(out);

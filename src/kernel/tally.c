@@ -1,28 +1,58 @@
-/* Running sums of one row of logits (method 1.3), in fp64 across tiles.
+/* Running sums of one row of logits (method 1.3): in lanes of fp32 over some tiles, then
+ * in fp64.
  *
- * The sums of exponentials refer to the largest logit so far; when a larger one appears
- * they are scaled (online log-sum-exp, Milakov and Gimelshein 2018):
+ * The sums of exponentials refer to one logit, first to one that is known beforehand.
+ * When one appears that is much larger they are scaled (online log-sum-exp, Milakov and
+ * Gimelshein 2018):
  *     with D = old - new <= 0:  sum' = sum e^D,  weighted' = (weighted + D sum) e^D.
  * Columns are in order of band, so ties compare original ids. */
 #include <float.h>
 #include <math.h>
 #include <stddef.h>
+#include <string.h>
 #include "tally.h"
 
-void lmd_tally_start(lmd_tally *tally, double *mass, int n_bands)
+enum {
+    /* Columns that lanes sum in fp32, 256 each: errors of 1e-6 at most. */
+    FOLD_COLUMNS = 4096,
+    /* A logit so far above the reference makes a new one. Its e is rounded like a sum's
+     * e x, which grows with the distance: 2e-6 here. */
+    FAR_ABOVE = 16
+};
+
+void lmd_tally_clear(lmd_tally *tally, double *mass, int n_bands)
 {
-    *tally = (lmd_tally){
-        .best = -INFINITY, .second = -INFINITY, .best_id = INT32_MAX, .is_finite = true};
+    *tally = (lmd_tally){.reference = -INFINITY,
+                         .best = -INFINITY,
+                         .second = -INFINITY,
+                         .best_id = INT32_MAX,
+                         .is_finite = true};
     for (int b = 0; mass != NULL && b < n_bands; b++) {
         mass[b] = 0.0;
     }
 }
 
-/* Makes `best` the reference of the sums. */
-static void raise_reference(lmd_tally *tally, double *mass, int n_bands, float best)
+void lmd_tally_start(lmd_tally *tally, lmd_lanes *lanes, double *mass, int n_bands,
+                     float known)
 {
-    if (tally->sum > 0.0) {
-        const double shift = (double)tally->best - (double)best;
+    lmd_tally_clear(tally, mass, n_bands);
+    if (isfinite(known)) {
+        tally->reference = known;
+        tally->best = known;
+    }
+    memset(lanes, 0, sizeof *lanes);
+    for (int i = 0; i < LMD_LANES; i++) {
+        lanes->best[i] = -FLT_MAX;
+        lanes->second[i] = -FLT_MAX;
+    }
+}
+
+/* ---- the reference ---- */
+
+static void scale_sums(lmd_tally *tally, double *mass, int n_bands, float reference)
+{
+    const double shift = (double)tally->reference - (double)reference;
+    if (tally->sum > 0.0 && shift < 0.0) {
         const double factor = exp(shift);
         tally->weighted = (tally->weighted + shift * tally->sum) * factor;
         tally->sum *= factor;
@@ -30,79 +60,181 @@ static void raise_reference(lmd_tally *tally, double *mass, int n_bands, float b
             mass[b] *= factor;
         }
     }
+    tally->reference = reference;
+}
+
+static void scale_lanes(lmd_lanes *lanes, float old, float reference)
+{
+    const float shift = old - reference, factor = expf(shift);
+    for (int i = 0; i < LMD_LANES; i++) {
+        const float sum = lanes->sum[i];
+        lanes->weighted[i] =
+            factor > 0.0f ? (lanes->weighted[i] + shift * sum) * factor : 0.0f;
+        lanes->sum[i] = sum * factor;
+    }
+}
+
+/* ---- a tile ---- */
+
+/* The lanes' sums into the tally's, and into one band's mass. */
+static void fold(const lmd_tally_setup *setup, lmd_tally *tally, lmd_lanes *lanes,
+                 double *band_mass)
+{
+    lmd_sums sums;
+    setup->vector->fold_sums(lanes, &sums);
+    tally->sum += sums.sum;
+    tally->weighted += sums.weighted;
+    tally->cross += sums.cross;
+    tally->unfolded = 0;
+    if (band_mass != NULL) {
+        *band_mass += sums.sum;
+    }
+    memset(lanes->sum, 0, sizeof lanes->sum);
+    memset(lanes->weighted, 0, sizeof lanes->weighted);
+    memset(lanes->cross, 0, sizeof lanes->cross);
+}
+
+/* Runs the pass, with a better reference if it has to be. False: a logit is infinite. */
+static bool sweep_part(const lmd_tally_setup *setup, lmd_tally *tally, lmd_lanes *lanes,
+                       double *mass, lmd_sweep_task *task, lmd_seen *seen)
+{
+    const lmd_vector_table *vector = setup->vector;
+    if (setup->wants == 0) {
+        *seen = vector->sweep_ranks(task, lanes);
+        return true;
+    }
+    const bool entropy = (setup->wants & LMD_DECODE_ENTROPY) != 0;
+    lmd_sweep_loop *const sweep = vector->sweep[entropy][task->output != NULL];
+    if (tally->reference > -INFINITY) {
+        task->reference = tally->reference;
+        task->limit = tally->reference + FAR_ABOVE;
+        *seen = sweep(task, lanes);
+        if (*seen != LMD_SEEN_TOO_LARGE) {
+            return true;
+        }
+    }
+    const float largest = vector->largest(task->z, task->n);
+    if (!isfinite(largest)) {
+        return false;
+    }
+    scale_lanes(lanes, tally->reference, largest);
+    scale_sums(tally, mass, setup->n_bands, largest);
+    task->reference = largest;
+    task->limit = INFINITY;
+    *seen = sweep(task, lanes);
+    return *seen != LMD_SEEN_TOO_LARGE;
+}
+
+/* The tile has a logit that is at least the best. */
+static void see_best(const lmd_tally_setup *setup, lmd_tally *tally,
+                     const lmd_tally_part *part, int n)
+{
+    const float best = setup->vector->largest(part->z, n);
+    const int32_t id = setup->vector->lowest_id(part->z, part->ids, n, best);
+    if (best > tally->best || id < tally->best_id) {
+        tally->best_id = id;
+    }
     tally->best = best;
 }
 
-/* Takes in another part's two largest logits. */
-static void see_best(lmd_tally *tally, double *mass, int n_bands, const float best[2],
-                     int32_t best_id)
+static int band_of(const lmd_tally_setup *setup, int column)
 {
-    const float loser = best[0] > tally->best ? tally->best : best[0];
-    const float third = best[1] > tally->second ? best[1] : tally->second;
-    if (best[0] > tally->best) {
-        raise_reference(tally, mass, n_bands, best[0]);
-        tally->best_id = best_id;
-    } else if (!(best[0] < tally->best) && best_id < tally->best_id) {
-        tally->best_id = best_id;
-    }
-    tally->second = loser > third ? loser : third;
-}
-
-static void add_mass(const lmd_tally_setup *setup, double *mass,
-                     const lmd_tally_part *part, double sum)
-{
-    const int32_t *edges = setup->band_rows;
-    const int end = part->first + part->n;
     int b = 0;
-    while (edges[b + 1] <= part->first) {
+    while (setup->band_rows[b + 1] <= column) {
         b++;
     }
-    if (edges[b + 1] >= end) { // the whole tile is in one band
-        mass[b] += sum;
-        return;
-    }
+    return b;
+}
+
+/* The masses of a tile with an edge between bands, from its e. */
+static void add_mass(const lmd_tally_setup *setup, double *mass,
+                     const lmd_tally_part *part, int b)
+{
+    const int end = part->first + part->n;
     for (int at = part->first; at < end; b++) {
-        const int stop = edges[b + 1] < end ? edges[b + 1] : end;
+        const int edge = setup->band_rows[b + 1];
+        const int stop = edge < end ? edge : end;
         mass[b] += setup->vector->total(part->e + (at - part->first), stop - at);
         at = stop;
     }
 }
 
-void lmd_tally_add(const lmd_tally_setup *setup, lmd_tally *tally, double *mass,
-                   const lmd_tally_part *part)
+void lmd_tally_add(const lmd_tally_setup *setup, lmd_tally *tally, lmd_lanes *lanes,
+                   double *mass, const lmd_tally_part *part)
 {
     const int n = (part->n + LMD_LANES - 1) / LMD_LANES * LMD_LANES;
-    lmd_scan scan;
-    setup->vector->scan(part->z, n, part->targets, &scan);
-    tally->is_finite = tally->is_finite && scan.is_finite;
-    if (!tally->is_finite) {
+    // Sums are folded by band, wanted or not: the bits of the others don't depend on it.
+    const int band = band_of(setup, part->first);
+    const bool has_edge = setup->band_rows[band + 1] < part->first + part->n;
+    lmd_seen seen;
+    lmd_sweep_task task = {.z = part->z,
+                           .output = part->output,
+                           .e = has_edge && mass != NULL ? part->e : NULL,
+                           .n = n,
+                           .targets = {part->targets[0], part->targets[1]},
+                           .bound = tally->best};
+    if (tally->unfolded > 0 &&
+        (has_edge || band != tally->band || tally->unfolded + n > FOLD_COLUMNS)) {
+        fold(setup, tally, lanes, mass == NULL ? NULL : &mass[tally->band]);
+    }
+    if (!sweep_part(setup, tally, lanes, mass, &task, &seen)) {
+        tally->is_finite = false;
         return;
     }
-    tally->above[0] += scan.above[0];
-    tally->above[1] += scan.above[1];
-    const int32_t id = scan.best < tally->best
-                           ? INT32_MAX
-                           : setup->vector->lowest_id(part->z, part->ids, n, scan.best);
-    see_best(tally, mass, setup->n_bands, (const float[2]){scan.best, scan.second}, id);
-    if (setup->wants == 0) {
-        return;
+    if (seen == LMD_SEEN_BEST) {
+        see_best(setup, tally, part, n);
     }
-    const bool entropy = (setup->wants & LMD_DECODE_ENTROPY) != 0;
-    const bool cross = part->output != NULL;
-    const lmd_sums_task task = {.z = part->z,
-                                .output = part->output,
-                                .e = part->e,
-                                .n = n,
-                                .reference = tally->best,
-                                .final_logit = part->targets[0]};
-    lmd_sums sums;
-    setup->vector->sums[entropy][cross](&task, &sums);
-    tally->sum += sums.sum;
-    tally->weighted += sums.weighted;
-    tally->cross += sums.cross;
-    if (mass != NULL) {
-        add_mass(setup, mass, part, sums.sum);
+    tally->unfolded += n;
+    tally->band = band;
+    if (has_edge) {
+        if (mass != NULL) {
+            add_mass(setup, mass, part, band);
+        }
+        fold(setup, tally, lanes, NULL);
     }
+}
+
+static void fold_best(lmd_tally *tally, const lmd_lanes *lanes)
+{
+    float best = -FLT_MAX, second = -FLT_MAX;
+    uint32_t widest = 0;
+    for (int i = 0; i < LMD_LANES; i++) {
+        const float high = lanes->best[i];
+        const float loser = high > best ? best : high;
+        second = loser > second ? loser : second;
+        second = lanes->second[i] > second ? lanes->second[i] : second;
+        best = high > best ? high : best;
+        tally->above[0] += lanes->above[0][i];
+        tally->above[1] += lanes->above[1][i];
+        widest = lanes->widest[i] > widest ? lanes->widest[i] : widest;
+    }
+    tally->best = best;
+    tally->second = second;
+    tally->is_finite = tally->is_finite && widest < 0x7f800000u; // bits of infinity
+}
+
+void lmd_tally_close(const lmd_tally_setup *setup, lmd_tally *tally, lmd_lanes *lanes,
+                     double *mass)
+{
+    if (tally->unfolded > 0) {
+        fold(setup, tally, lanes, mass == NULL ? NULL : &mass[tally->band]);
+    }
+    fold_best(tally, lanes);
+}
+
+/* ---- merge and finish ---- */
+
+static void merge_best(lmd_tally *tally, const lmd_tally *other)
+{
+    const float loser = other->best > tally->best ? tally->best : other->best;
+    const float third = other->second > tally->second ? other->second : tally->second;
+    if (other->best > tally->best) {
+        tally->best = other->best;
+        tally->best_id = other->best_id;
+    } else if (!(other->best < tally->best) && other->best_id < tally->best_id) {
+        tally->best_id = other->best_id;
+    }
+    tally->second = loser > third ? loser : third;
 }
 
 void lmd_tally_merge(lmd_tally *tally, double *mass, const lmd_tally *other,
@@ -114,11 +246,14 @@ void lmd_tally_merge(lmd_tally *tally, double *mass, const lmd_tally *other,
     }
     tally->above[0] += other->above[0];
     tally->above[1] += other->above[1];
-    see_best(tally, mass, n_bands, (const float[2]){other->best, other->second},
-             other->best_id);
-    const double shift = (double)other->best - (double)tally->best;
-    const double factor = exp(shift);
-    tally->weighted += (other->weighted + shift * other->sum) * factor;
+    merge_best(tally, other);
+    if (other->reference > tally->reference) {
+        scale_sums(tally, mass, n_bands, other->reference);
+    }
+    const double shift = (double)other->reference - (double)tally->reference;
+    const double factor = shift < 0.0 ? exp(shift) : 1.0;
+    const double moved = shift < 0.0 ? shift * other->sum : 0.0;
+    tally->weighted += (other->weighted + moved) * factor;
     tally->sum += other->sum * factor;
     tally->cross += other->cross;
     for (int b = 0; mass != NULL && b < n_bands; b++) {
@@ -142,7 +277,7 @@ void lmd_tally_finish(const lmd_tally_setup *setup, const lmd_tally *tally, doub
         readout->margin = has_second ? tally->best - tally->second : 0.0f;
     }
     if (tally->is_finite && setup->wants != 0) {
-        readout->lse = (double)tally->best + log(tally->sum);
+        readout->lse = (double)tally->reference + log(tally->sum);
     }
     if (tally->is_finite && (setup->wants & LMD_DECODE_ENTROPY) != 0) {
         readout->entropy = fmax(0.0, log(tally->sum) - tally->weighted / tally->sum);

@@ -10,13 +10,16 @@
 #include "vector_table.h"
 
 typedef struct lmd_tally {
-    double sum;      /* of e = exp(z - best) */
-    double weighted; /* of e (z - best) */
+    double sum;      /* of e = exp(z - reference) */
+    double weighted; /* of e (z - reference) */
     double cross;    /* of p* (z - z[t*]) */
-    float best;      /* largest logit so far, reference of the sums */
+    float reference; /* at most 16 below the largest logit; -INFINITY: none yet */
+    float best;      /* largest logit; while sweeping also one that is known before */
     float second;
-    int32_t best_id;  /* the lowest of equals */
+    int32_t best_id;  /* the lowest of equals; INT32_MAX: `best` is not among them */
     int32_t above[2]; /* logits larger than z[t*], z[gold] */
+    int unfolded;     /* columns whose sums are still in the lanes, */
+    int band;         /* all of this band where masses are wanted */
     bool is_finite;
 } lmd_tally;
 
@@ -38,10 +41,18 @@ typedef struct lmd_tally_part {
     float targets[2]; /* z[t*], z[gold] */
 } lmd_tally_part;
 
-/* mass (n_bands) is NULL unless LMD_DECODE_MASS is wanted: sums of e by band. */
-void lmd_tally_start(lmd_tally *tally, double *mass, int n_bands);
-void lmd_tally_add(const lmd_tally_setup *setup, lmd_tally *tally, double *mass,
-                   const lmd_tally_part *part);
+/* One row, or a segment of it: start, add every tile, close. `known` is a logit that is
+ * surely one of the row's, else -INFINITY: the nearer to the largest the less is done
+ * twice. mass (n_bands) is NULL unless LMD_DECODE_MASS is wanted: sums of e by band. */
+void lmd_tally_start(lmd_tally *tally, lmd_lanes *lanes, double *mass, int n_bands,
+                     float known);
+void lmd_tally_add(const lmd_tally_setup *setup, lmd_tally *tally, lmd_lanes *lanes,
+                   double *mass, const lmd_tally_part *part);
+void lmd_tally_close(const lmd_tally_setup *setup, lmd_tally *tally, lmd_lanes *lanes,
+                     double *mass);
+
+/* A tally of nothing, and what merges a closed one into it. */
+void lmd_tally_clear(lmd_tally *tally, double *mass, int n_bands);
 void lmd_tally_merge(lmd_tally *tally, double *mass, const lmd_tally *other,
                      const double *other_mass, int n_bands);
 

@@ -8,7 +8,7 @@
 #include <immintrin.h>
 #include "tile_x86_64.h"
 
-enum { TILE_ROWS = 6, TILE_CHANNELS = 1 };
+enum { TILE_ROWS = 6, TILE_PANELS = 1, TILE_CHANNELS = 1 };
 #include "tile_loops.h"
 
 static inline __attribute__((always_inline)) void
@@ -61,6 +61,6 @@ static void tile(const tile_task *task)
 }
 
 const lmd_product lmd_product_avx2 = {.name = "avx2",
-                                      .arithmetic = "f32; tiles avx2 6x16",
+                                      .arithmetic = LMD_FUSED_ARITHMETIC,
                                       .run = run,
                                       .tile_rows = TILE_ROWS};

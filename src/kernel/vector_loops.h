@@ -3,7 +3,8 @@
  *     LMD_VECTOR_TABLE  the name of the table
  *     LMD_VECTOR_BYTES  the width of a register
  *     LMD_PANEL_ROWS    rows of a panel whose 16 sums fit in the registers
- * and is compiled with the flags in kernel.mk. */
+ * defines larger(), smaller() and wider() (vector_lanes.h has loops), and is compiled
+ * with the flags in kernel.mk. */
 #ifndef VECTOR_LOOPS_H
 #define VECTOR_LOOPS_H
 
@@ -14,9 +15,11 @@
 
 const lmd_vector_table LMD_VECTOR_TABLE = {
     .panel = panel,
-    .scan = scan,
+    .largest = largest,
     .lowest_id = lowest_id,
-    .sums = {{sums_plain, sums_cross}, {sums_entropy, sums_both}},
+    .sweep = {{sweep_mass, sweep_cross}, {sweep_entropy, sweep_all}},
+    .sweep_ranks = sweep_ranks,
+    .fold_sums = fold_sums,
     .total = total,
     .exponentials = exponentials,
     .soften = soften,

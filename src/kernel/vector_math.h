@@ -1,5 +1,5 @@
 /* Vectors of the register width of one instruction set (GCC and clang extensions), and
- * exp and its kin on them. Included with LMD_VECTOR_BYTES set, by vector_loops.h.
+ * exp and its kin on them. Included by vector_loops.h.
  *
  * exp(x) = 2^n e^r with n = round(x / ln 2) and r = x - n ln 2 in two parts (Cody and
  * Waite 1980), |r| <= 0.347; e^r = 1 + r + r^2 q(r), q a minimax polynomial of degree 4
@@ -11,27 +11,7 @@
 #ifndef VECTOR_MATH_H
 #define VECTOR_MATH_H
 
-#include <stdint.h> /* int32_t */
-#include <string.h> /* memcpy */
-#include "vector_table.h"
-
-enum { WIDTH = LMD_VECTOR_BYTES / 4, PARTS = LMD_LANES / WIDTH };
-
-typedef float vec __attribute__((vector_size(LMD_VECTOR_BYTES)));
-typedef int32_t ivec __attribute__((vector_size(LMD_VECTOR_BYTES)));
-typedef uint32_t uvec __attribute__((vector_size(LMD_VECTOR_BYTES)));
-
-static inline vec load(const float *p)
-{
-    vec v;
-    memcpy(&v, p, sizeof v);
-    return v;
-}
-
-static inline void store(float *p, vec v)
-{
-    memcpy(p, &v, sizeof v);
-}
+#include "vector_types.h"
 
 /* The first n floats from p, at most WIDTH; lanes beyond them are 0. */
 static inline vec load_some(const float *p, size_t n)
@@ -57,25 +37,6 @@ static inline void store_some(float *p, vec v, size_t n)
 static inline vec splat(float x)
 {
     return x - (vec){0};
-}
-
-// A loop over lanes: both compilers make one max instruction of it, but not of a mask.
-static inline vec larger(vec a, vec b)
-{
-    vec out = b;
-    for (int i = 0; i < WIDTH; i++) {
-        out[i] = a[i] > b[i] ? a[i] : b[i];
-    }
-    return out;
-}
-
-static inline vec smaller(vec a, vec b)
-{
-    vec out = b;
-    for (int i = 0; i < WIDTH; i++) {
-        out[i] = a[i] < b[i] ? a[i] : b[i];
-    }
-    return out;
 }
 
 static inline vec magnitude(vec x)

@@ -21,30 +21,40 @@ typedef struct lmd_panel {
     int M, C;
 } lmd_panel;
 
-/* The first pass over a tile's row of logits. */
-typedef struct lmd_scan {
-    bool is_finite; /* else nothing below counts */
-    float best, second;
-    int32_t above[2]; /* logits strictly larger than each of two targets */
-} lmd_scan;
+/* What is known of a row of logits, in 16 lanes: column c counts for lane c % 16. */
+typedef struct lmd_lanes {
+    float best[LMD_LANES], second[LMD_LANES]; /* the two largest */
+    float sum[LMD_LANES];                     /* of e = exp(z - reference) */
+    float weighted[LMD_LANES];                /* of e (z - reference) */
+    float cross[LMD_LANES];                   /* of p* (z - z[t*]) */
+    int32_t above[2][LMD_LANES];              /* logits larger than each of two targets */
+    uint32_t widest[LMD_LANES];               /* the largest of |z|, as bits */
+} lmd_lanes;
 
-/* The second pass: e = exp(z - reference), reference >= every z. */
-typedef struct lmd_sums_task {
+/* A row of a tile. */
+typedef struct lmd_sweep_task {
     const float *z;      /* (n) logits */
     const float *output; /* (n) p* of the last state; only read for `cross` */
-    float *e;            /* (n) out */
+    float *e;            /* (n) out: exp(z - reference); NULL: not wanted */
     int n;               /* a multiple of LMD_LANES */
-    float reference;
-    float final_logit; /* z[t*] */
-} lmd_sums_task;
+    float targets[2];    /* z[t*], z[gold] */
+    float reference;     /* no z of the lanes so far is above `limit` */
+    float limit;
+    float bound; /* the largest logit so far */
+} lmd_sweep_task;
+
+/* What came of it. */
+typedef enum lmd_seen {
+    LMD_SEEN,
+    LMD_SEEN_BEST,     /* some z is >= bound */
+    LMD_SEEN_TOO_LARGE /* some z is >= limit: the lanes are as they were */
+} lmd_seen;
+
+typedef lmd_seen lmd_sweep_loop(const lmd_sweep_task *task, lmd_lanes *lanes);
 
 typedef struct lmd_sums {
-    double sum;      /* of e */
-    double weighted; /* of e (z - reference) */
-    double cross;    /* of p* (z - z[t*]) */
+    double sum, weighted, cross;
 } lmd_sums;
-
-typedef void lmd_sums_loop(const lmd_sums_task *task, lmd_sums *out);
 
 /* The running softmax of 32 queries over a block of keys. Query i sees keys
  * [from + i, to + i) of it, maybe none. */
@@ -95,14 +105,17 @@ typedef struct lmd_scan_part {
 typedef struct lmd_vector_table {
     void (*panel)(const lmd_panel *panel);
 
-    /* z (n), n a multiple of LMD_LANES. */
-    void (*scan)(const float *z, int n, const float targets[2], lmd_scan *out);
+    /* The largest of z (n), n a multiple of LMD_LANES. */
+    float (*largest)(const float *z, int n);
 
     /* The lowest of ids (n) among those whose z equals `best`; INT32_MAX if none does. */
     int32_t (*lowest_id)(const float *z, const int32_t *ids, int n, float best);
 
-    /* [entropy wanted][cross wanted]; what is not wanted stays 0. */
-    lmd_sums_loop *sums[2][2];
+    /* [entropy wanted][cross wanted]; what is not wanted stays as it is. `ranks`: none of
+     * the sums, nor e. */
+    lmd_sweep_loop *sweep[2][2], *sweep_ranks;
+
+    void (*fold_sums)(const lmd_lanes *lanes, lmd_sums *out);
 
     /* The sum of x (n). */
     double (*total)(const float *x, int n);

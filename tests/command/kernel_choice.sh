@@ -13,6 +13,16 @@ expect 0 env LMDEPTH_KERNEL=blas "$LMDEPTH" run "$SCRATCH/job.yaml" -o "$SCRATCH
 says "OpenBLAS"
 expect 2 env LMDEPTH_KERNEL=abacus "$LMDEPTH" run "$SCRATCH/job.yaml" --fresh
 says "abacus"
+# The same arithmetic by other instructions is the same result.
+if grep -q avx512dq /proc/cpuinfo; then
+    expect 0 env LMDEPTH_KERNEL=avx512 "$LMDEPTH" run "$SCRATCH/job.yaml" -o "$SCRATCH/512.nc"
+    says "fused sums" "by avx512: forced by LMDEPTH_KERNEL=avx512"
+    expect 0 env LMDEPTH_KERNEL=avx2 "$LMDEPTH" run "$SCRATCH/job.yaml" -o "$SCRATCH/256.nc"
+    says "by avx2"
+    expect 0 "$LMDEPTH" compare "$SCRATCH/512.nc" "$SCRATCH/256.nc"
+else
+    echo "skipped: AVX-512 and AVX2 side by side (no AVX-512 processor)"
+fi
 # Another arithmetic is another result.
 expect 1 "$LMDEPTH" compare "$SCRATCH/job.nc" "$SCRATCH/blas.nc"
 prints "lmdepth_arithmetic"

@@ -38,11 +38,18 @@ for kernel in plain blas; do
 done
 if grep -q avx512_bf16 /proc/cpuinfo; then
     expect 0 env LMDEPTH_KERNEL=avx512_bf16 "$LMDEPTH" run "$job" $half -o "$SCRATCH/own.nc"
-    says "tiles avx512_bf16"
+    says "bf16; pairs avx512_bf16" "by avx512_bf16, attention by avx512: forced"
     expect 2 env LMDEPTH_KERNEL=avx512_bf16 "$LMDEPTH" run "$job" -o "$SCRATCH/no.nc"
     says "avx512_bf16"
 else
     echo "skipped: products of bf16 (no AVX-512-BF16 processor)"
+fi
+
+if grep -q amx_bf16 /proc/cpuinfo; then
+    expect 0 env LMDEPTH_KERNEL=amx "$LMDEPTH" run "$job" $half -o "$SCRATCH/amx.nc"
+    says "bf16; pairs amx" "by amx, attention by avx512: forced"
+else
+    echo "skipped: products of bf16 in matrix registers (no AMX processor)"
 fi
 
 # ---- check and verify ----

@@ -234,8 +234,8 @@ static int say_name(const char *precision, const char *name)
 {
     case_is_bf16 = strcmp(precision, "bf16") == 0;
     lmd_kernel *kernel = case_kernel(1, 64);
-    const bool is_it =
-        strcmp(kernel->product->name, name) == 0 && lmd_kernel_remark(kernel) != NULL;
+    const bool is_it = strcmp(kernel->product->name, name) == 0 &&
+                       strstr(lmd_kernel_choice(kernel), "forced") != NULL;
     case_free(kernel);
     return is_it ? 10 : 11;
 }

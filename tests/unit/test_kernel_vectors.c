@@ -100,9 +100,11 @@ typedef struct results {
     float panel[13][LMD_LANES], e[PADDED], p[PADDED], norm[N], layer[2][N], sum[N],
         pairs[2][14], activations[LMD_ACTIVATIONS][2][N], taps[N], states[3][45],
         soft[10 * 32], largest[32], weights[32], factors[32], carried[5 * 32];
-    lmd_scan scan;
-    lmd_sums sums[4];
+    lmd_lanes lanes[5];
+    lmd_seen seen[5];
+    lmd_sums sums;
     double total;
+    float largest_logit;
     int32_t lowest;
 } results;
 
@@ -198,25 +200,39 @@ static void run_steps(const lmd_vector_table *table, const float *x, results *ou
     table->panel(&panel);
 }
 
+static void start_lanes(lmd_lanes *lanes)
+{
+    memset(lanes, 0, sizeof *lanes);
+    for (int i = 0; i < LMD_LANES; i++) {
+        lanes->best[i] = -FLT_MAX;
+        lanes->second[i] = -FLT_MAX;
+    }
+}
+
 static void run_sweep(const lmd_vector_table *table, const float *x, results *out)
 {
     int32_t ids[PADDED];
     for (int i = 0; i < PADDED; i++) {
         ids[i] = 1000 - i;
     }
-    const float targets[2] = {x[17], x[99]};
-    table->scan(x, PADDED, targets, &out->scan);
-    out->lowest = table->lowest_id(x, ids, PADDED, out->scan.best);
-    table->exponentials(out->p, x, PADDED, out->scan.best, 0.1f);
-    const lmd_sums_task task = {.z = x,
-                                .output = out->p,
-                                .e = out->e,
-                                .n = PADDED,
-                                .reference = out->scan.best,
-                                .final_logit = x[17]};
-    for (int i = 0; i < 4; i++) {
-        table->sums[i / 2][i % 2](&task, &out->sums[i]);
+    const float best = table->largest(x, PADDED);
+    out->largest_logit = best;
+    out->lowest = table->lowest_id(x, ids, PADDED, best);
+    table->exponentials(out->p, x, PADDED, best, 0.1f);
+    const lmd_sweep_task task = {.z = x,
+                                 .output = out->p,
+                                 .e = out->e,
+                                 .n = PADDED,
+                                 .targets = {x[17], x[99]},
+                                 .reference = best - 3.0f,
+                                 .limit = best + 13.0f,
+                                 .bound = best};
+    for (int i = 0; i < 5; i++) {
+        lmd_sweep_loop *sweep = i < 4 ? table->sweep[i / 2][i % 2] : table->sweep_ranks;
+        start_lanes(&out->lanes[i]);
+        out->seen[i] = sweep(&task, &out->lanes[i]);
     }
+    table->fold_sums(&out->lanes[3], &out->sums);
     out->total = table->total(x, N);
 }
 
@@ -247,20 +263,52 @@ static void all_tables_give_the_same_bits(void **state)
     }
 }
 
-static void scan_sees_what_is_not_finite(void **state)
+/* Any lane's largest |z| tells of NaN and infinity. */
+static void sweep_sees_what_is_not_finite(void **state)
 {
     (void)state;
     static const float strange[] = {NAN, INFINITY, -INFINITY, -NAN};
-    const float targets[2] = {0.0f, 0.0f};
     for (const lmd_vector_table *const *table = lmd_vector_tables(); *table; table++) {
-        for (int i = 0; i < 4 * PADDED; i++) {
+        for (int i = 0; i < 5 * PADDED; i++) {
             float *x = case_numbers(PADDED, 1, FLT_MAX);
-            lmd_scan scan;
-            (*table)->scan(x, PADDED, targets, &scan);
-            assert_true(scan.is_finite);
-            x[i % PADDED] = strange[i / PADDED];
-            (*table)->scan(x, PADDED, targets, &scan);
-            assert_false(scan.is_finite);
+            if (i >= PADDED) {
+                x[i % PADDED] = strange[i / PADDED - 1];
+            }
+            const lmd_sweep_task task = {.z = x, .n = PADDED};
+            lmd_lanes lanes;
+            start_lanes(&lanes);
+            (*table)->sweep_ranks(&task, &lanes);
+            bool is_finite = true;
+            for (int lane = 0; lane < LMD_LANES; lane++) {
+                is_finite = is_finite && lanes.widest[lane] < 0x7f800000u;
+            }
+            assert_int_equal(is_finite, i < PADDED);
+            lmd_memory_free(x);
+        }
+    }
+}
+
+/* What is too large leaves the lanes as they were, what is best is said. */
+static void sweep_says_what_it_saw(void **state)
+{
+    (void)state;
+    for (const lmd_vector_table *const *table = lmd_vector_tables(); *table; table++) {
+        for (int i = 0; i < PADDED; i++) {
+            float *x = case_numbers(PADDED, 3, 1.0f);
+            x[i] = 5.0f;
+            lmd_sweep_task task = {
+                .z = x, .output = x, .n = PADDED, .limit = 5.0f, .bound = 5.0f};
+            lmd_lanes lanes, before;
+            start_lanes(&lanes);
+            start_lanes(&before);
+            assert_int_equal((*table)->sweep[1][1](&task, &lanes), LMD_SEEN_TOO_LARGE);
+            assert_same_bits(&lanes, &before, sizeof lanes);
+            task.limit = 5.1f;
+            assert_int_equal((*table)->sweep[1][1](&task, &lanes), LMD_SEEN_BEST);
+            task.bound = 5.1f;
+            assert_int_equal((*table)->sweep[1][1](&task, &lanes), LMD_SEEN);
+            assert_true(lanes.best[i % LMD_LANES] == 5.0f &&
+                        lanes.second[i % LMD_LANES] == 5.0f);
             lmd_memory_free(x);
         }
     }
@@ -273,7 +321,8 @@ int main(void)
         cmocka_unit_test(exp_has_its_limits),
         cmocka_unit_test(activations_are_accurate),
         cmocka_unit_test(all_tables_give_the_same_bits),
-        cmocka_unit_test(scan_sees_what_is_not_finite),
+        cmocka_unit_test(sweep_sees_what_is_not_finite),
+        cmocka_unit_test(sweep_says_what_it_saw),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
