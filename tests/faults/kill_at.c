@@ -2,10 +2,10 @@
  * file system, so that a test can stop it between any two of them.
  *
  *     KILL_AT=7         the seventh change that counts; 0 or unset: none
- *     KILL_OF=state.    only changes of files with this in their name count
- *     KILL_CALL=unlink  only these: create, sync, rename, link, unlink
- *     KILL_RANK=0       only in this rank of a launched job
- *     KILL_ONLY=lmdepth only in the program of this name (default) */
+ *     KILL_OF=state.    only changes of files with this in their path count;
+ * "state.1.0$": with this at its end KILL_CALL=unlink  only these: create, sync, rename,
+ * link, unlink KILL_RANK=0       only in this rank of a launched job KILL_ONLY=lmdepth
+ * only in the program of this name (default) */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -25,13 +25,23 @@ static const char *setting(const char *name, const char *otherwise)
     return value && *value ? value : otherwise;
 }
 
+static int has_part(const char *path, const char *part)
+{
+    const size_t n = strlen(part);
+    const size_t n_path = strlen(path);
+    if (n == 0 || part[n - 1] != '$') {
+        return strstr(path, part) != NULL;
+    }
+    return n_path >= n - 1 && strncmp(path + n_path - (n - 1), part, n - 1) == 0;
+}
+
 static int is_chosen(const char *call, const char *path)
 {
     const char *const of = setting("KILL_OF", "");
     const char *const which = setting("KILL_CALL", call);
     const char *const rank = setting("KILL_RANK", "");
     return strcmp(program_invocation_short_name, setting("KILL_ONLY", "lmdepth")) == 0 &&
-           strcmp(which, call) == 0 && strstr(path, of) != NULL &&
+           strcmp(which, call) == 0 && has_part(path, of) &&
            strncmp(path, "/dev/", 5) != 0 && strncmp(path, "/tmp/ompi", 9) != 0 &&
            (*rank == 0 || strcmp(rank, setting("OMPI_COMM_WORLD_RANK", "0")) == 0);
 }
