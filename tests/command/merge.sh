@@ -223,7 +223,7 @@ expect 4 $merge "$SCRATCH/a.nc" -o /proc/nothing/no.nc
 # Killed before the sum has its name: nothing is there, and what was written goes with the next one.
 for killed in killed.nc killed.tsv; do
     kind=${killed#killed.}
-    expect 137 env LD_PRELOAD="$BUILD/tests/faults/kill_at.so" KILL_CALL=rename KILL_OF="$killed" \
+    expect 137 env LD_PRELOAD="$BUILD/tests/faults/kill_at.so" KILL_CALL=rename KILL_OF="/$killed\$" \
         KILL_AT=1 $merge "$SCRATCH/a.$kind" "$SCRATCH/c.$kind" -o "$SCRATCH/$killed"
     [ ! -e "$SCRATCH/$killed" ] || fail "a killed merge wrote $killed"
     [ -n "$(find "$SCRATCH" -name "$killed.tmp.*")" ] || fail "killed too early"

@@ -30,13 +30,23 @@ static const char *setting(const char *name, const char *otherwise)
     return value && *value ? value : otherwise;
 }
 
+static int has_part(const char *path, const char *part)
+{
+    const size_t n = strlen(part);
+    const size_t n_path = strlen(path);
+    if (n == 0 || part[n - 1] != '$') {
+        return strstr(path, part) != NULL;
+    }
+    return n_path >= n - 1 && strncmp(path + n_path - (n - 1), part, n - 1) == 0;
+}
+
 static int is_chosen(const char *call, const char *path)
 {
     const char *const of = setting("KILL_OF", "");
     const char *const which = setting("KILL_CALL", call);
     const char *const rank = setting("KILL_RANK", "");
     return strcmp(program_invocation_short_name, setting("KILL_ONLY", "lmdepth")) == 0 &&
-           strcmp(which, call) == 0 && strstr(path, of) != NULL &&
+           strcmp(which, call) == 0 && has_part(path, of) &&
            strncmp(path, "/dev/", 5) != 0 && strncmp(path, "/tmp/ompi", 9) != 0 &&
            (*rank == 0 || strcmp(rank, setting("OMPI_COMM_WORLD_RANK", "0")) == 0);
 }
