@@ -128,7 +128,7 @@ N, d, V, pack_tokens = 2, 32, 300, 128
 bound = ((N + 1) * pack_tokens * d * 4 + 112 * V * 4) / 1e6 + 64 + 8
 assert 0 < first <= bound and last <= bound, (first, last, bound)
 assert last - first < 1, (first, last)
-assert 0 < planned < 8, planned
+assert 0 < planned < 64, planned
 ' || fail "$line"
 }
 for ranks in 1 2; do
