@@ -450,6 +450,7 @@ lmd_status lmd_compute(lmd_session *session, lmd_inputs *inputs,
     const bool is_bound = lmd_parallel_bind_team(session, team);
     lmd_shared *shared = lmd_shared_new(session, lmd_model_bytes(inputs->model));
     lmd_status status = load_weights(session, inputs->model, shared, computed->order);
+    lmd_memory_trim(); // of preparing and loading; packs need nothing new from here on
     computed->load_seconds = lmd_team_clock() - start;
     computed->own_weights =
         lmd_shared_is_shared(shared) ? 0 : (double)lmd_model_bytes(inputs->model);

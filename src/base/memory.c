@@ -4,6 +4,7 @@
 
 #include <lmdepth/base/log.h>    /* lmd_log_fatal */
 #include <lmdepth/base/status.h> /* LMD_RESOURCE */
+#include <malloc.h>              /* malloc_trim */
 #include <stdatomic.h>           /* atomic_fetch_add */
 #include <stdio.h>               /* fopen, fgets */
 #include <stdlib.h>              /* calloc, aligned_alloc */
@@ -100,6 +101,11 @@ void lmd_memory_free(void *block)
         atomic_fetch_sub(&n_live, 1);
         free(block);
     }
+}
+
+void lmd_memory_trim(void)
+{
+    (void)malloc_trim(0);
 }
 
 int64_t lmd_memory_live(void)

@@ -24,6 +24,10 @@ char *lmd_memory_copy_bytes(const void *bytes, size_t n_bytes);
 /* Frees a block of any function above; NULL is accepted. */
 void lmd_memory_free(void *block);
 
+/* Gives what has been freed back to the system, which the allocator may have kept:
+ * between two parts of a program that need much. */
+void lmd_memory_trim(void);
+
 /* Blocks that are allocated and not yet freed, in the whole process. */
 int64_t lmd_memory_live(void);
 
