@@ -5,10 +5,10 @@
  * all lanes: 29 of 32. A channel costs 24 multiply-adds (12 cycles on two units, whose
  * latency of 4 wants 8 chains) and 10 loads (5 cycles on two ports). 14 rows by 32
  * columns reuse weights more, but load more often, 16 times for 28 multiply-adds: side by
- * side they were 2 % faster on an idle Xeon and 2 to 3 % slower where another guest shared
- * the core. A row's number is loaded into all lanes once and used four times, hence rows
- * are packed 6 to a tile: one stream, no strides that collide in the cache when C is a
- * power of two.
+ * side they were 2 % faster on an idle Xeon and 2 to 3 % slower where another guest
+ * shared the core. A row's number is loaded into all lanes once and used four times,
+ * hence rows are packed 6 to a tile: one stream, no strides that collide in the cache
+ * when C is a power of two.
  */
 #ifndef TILE_WIDE_H
 #define TILE_WIDE_H
