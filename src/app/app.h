@@ -399,9 +399,11 @@ lmd_memory_plan lmd_plan_memory(const lmd_inputs *inputs, int threads, int n_gro
 /* Floating point operations of a mean token. */
 typedef struct lmd_estimate {
     double forward, lens;
+    double share; /* of the peak, to expect */
 } lmd_estimate;
 
-lmd_estimate lmd_estimate_work(const lmd_inputs *inputs, double prompt_tokens);
+lmd_estimate lmd_estimate_work(const lmd_inputs *inputs, const lmd_kernel *kernel,
+                               double prompt_tokens);
 
 /* Tokens a second to expect of a peak (GFLOP/s). */
 double lmd_estimate_speed(const lmd_estimate *estimate, double peak);

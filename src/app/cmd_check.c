@@ -254,9 +254,10 @@ static double prompt_tokens(const lmd_inputs *inputs, const lmd_look *look)
 }
 
 static void print_estimate(const lmd_inputs *inputs, const lmd_look *look, int threads,
-                           double peak)
+                           const lmd_kernel *kernel, double peak)
 {
-    const lmd_estimate estimate = lmd_estimate_work(inputs, prompt_tokens(inputs, look));
+    const lmd_estimate estimate =
+        lmd_estimate_work(inputs, kernel, prompt_tokens(inputs, look));
     lmd_text lines = {0};
     lmd_estimate_append(&estimate, peak, threads, (double)look->tokens, &lines);
     fputs(lmd_text_string(&lines), stdout);
@@ -280,7 +281,7 @@ static void print_text(const lmd_inputs *inputs, const lmd_look *look, int threa
     const double counters = lmd_plan_memory(inputs, threads, look->groups).counters;
     printf("groups      %s%d: %.0f MB of counters a rank\n",
            look->is_exact ? "" : "more than ", look->groups, counters / 1e6);
-    print_estimate(inputs, look, threads, peak);
+    print_estimate(inputs, look, threads, kernel, peak);
     print_warnings(inputs, look);
     const int cores = lmd_threads_processors();
     const lmd_suggestion suggestion = suggest(inputs, look);
@@ -296,7 +297,8 @@ static void print_json(const lmd_inputs *inputs, const lmd_look *look, int threa
     const lmd_model_shape *shape = lmd_model_get_shape(inputs->model);
     const lmd_memory_plan memory = lmd_plan_memory(inputs, threads, look->groups);
     const lmd_suggestion suggestion = suggest(inputs, look);
-    const lmd_estimate estimate = lmd_estimate_work(inputs, prompt_tokens(inputs, look));
+    const lmd_estimate estimate =
+        lmd_estimate_work(inputs, kernel, prompt_tokens(inputs, look));
     json_t *root = json_pack(
         "{s:{s:s, s:s, s:i, s:i, s:i, s:I}, s:{s:i, s:b, s:I, s:I, s:I, s:I, s:i},"
         " s:{s:f, s:f, s:f}, s:{s:f, s:f, s:f, s:f, s:i}, s:{s:i, s:i, s:s}, s:s, s:s, "

@@ -1,12 +1,10 @@
 /* How long a job takes, from operations alone: those of the forward pass and of the lens
- * for a mean token, at half of the peak that this machine shows now. Jobs were seen at 48
- * to 62 % of it; memory, disks and other users are not in it. */
+ * for a mean token, at the share of the peak that this machine shows now which the
+ * kernel's products reach as a rule; memory, disks and other users are not in it. */
 
 #include <string.h>
 
 #include "app.h"
-
-static const double expected_share = 0.5;
 
 /* Share of a prompt's positions that are observed. */
 static double observed_share(const lmd_inputs *inputs, double length)
@@ -27,12 +25,14 @@ static double observed_share(const lmd_inputs *inputs, double length)
     }
 }
 
-lmd_estimate lmd_estimate_work(const lmd_inputs *inputs, double prompt_tokens)
+lmd_estimate lmd_estimate_work(const lmd_inputs *inputs, const lmd_kernel *kernel,
+                               double prompt_tokens)
 {
     const int length = prompt_tokens < 1 ? 1 : (int)(prompt_tokens + 0.5);
     const int32_t starts[2] = {0, length};
     lmd_estimate estimate = {
         .forward = lmd_model_flops(inputs->model, starts, 1) / length,
+        .share = lmd_kernel_usual_share(kernel),
     };
     for (int i = 0; i < inputs->job->n_lenses; i++) {
         estimate.lens += lmd_lens_flops(inputs->lenses[i]) * inputs->L *
@@ -43,7 +43,7 @@ lmd_estimate lmd_estimate_work(const lmd_inputs *inputs, double prompt_tokens)
 
 double lmd_estimate_speed(const lmd_estimate *estimate, double peak)
 {
-    return expected_share * peak * 1e9 / (estimate->forward + estimate->lens);
+    return estimate->share * peak * 1e9 / (estimate->forward + estimate->lens);
 }
 
 void lmd_estimate_append(const lmd_estimate *estimate, double peak, int processors,
@@ -57,9 +57,9 @@ void lmd_estimate_append(const lmd_estimate *estimate, double peak, int processo
         100 * estimate->forward / all, 100 * estimate->lens / all);
     lmd_text_append_format(
         out,
-        "time        about %.1f tokens/s on this machine's %d processor%s (half of the "
-        "peak of %.0f GFLOP/s): %.2f hours for %.0f tokens, %.1f core-hours for each "
+        "time        about %.1f tokens/s on this machine's %d processor%s (%.0f %% of "
+        "the peak of %.0f GFLOP/s): %.2f hours for %.0f tokens, %.1f core-hours for each "
         "million\n",
-        speed, processors, processors == 1 ? "" : "s", peak, tokens / speed / 3600,
-        tokens, million * processors);
+        speed, processors, processors == 1 ? "" : "s", 100 * estimate->share, peak,
+        tokens / speed / 3600, tokens, million * processors);
 }

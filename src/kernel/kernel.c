@@ -318,3 +318,8 @@ double lmd_kernel_measure_peak(lmd_kernel *kernel, double milliseconds)
     qsort(rates, (size_t)n, sizeof *rates, compare_rates);
     return rates[n / 2];
 }
+
+double lmd_kernel_usual_share(const lmd_kernel *kernel)
+{
+    return kernel->product->peak == LMD_PEAK_TILES ? 0.15 : 0.5;
+}

@@ -22,8 +22,8 @@ enum {
      * 192 4 % slower. */
     LMD_CHUNK = 96,
     LMD_ROW_BLOCK = 16, /* the largest row_block */
-    /* Columns of the decoder's tiles of logits: the fixed cost of a row of a tile in the
-     * epilogue is about that of 250 columns. */
+    /* Columns of the decoder's tiles of logits: a row's lanes, 512 bytes, are loaded and
+     * stored once for so many. */
     LMD_TILE_COLUMNS = 512,
     /* Most rows of a block of the decoder whose number can be chosen. LMD_CHUNK
      * channels of each (86 KB) and a tile of their logits (450 KB) stay in a second-level

@@ -172,7 +172,9 @@ lmd_status lmd_counters_new(lmd_counters **out, const lmd_metric_setup *setup)
         lmd_counters_free(counters);
         return status;
     }
-    counters->values = lmd_memory_new(counters->n_values, sizeof *counters->values);
+    // All of it written now: a run that has begun takes no more memory as its cells fill.
+    counters->values =
+        lmd_memory_new_aligned(counters->n_values, sizeof *counters->values);
     for (int v = 0; v < counters->n_variables; v++) {
         counters->cells[v].values = counters->values + counters->cells[v].offset;
     }

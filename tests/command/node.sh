@@ -127,7 +127,7 @@ first, last, planned = map(float, re.findall(r"([0-9.]+) MB", sys.stdin.read()))
 N, d, V, pack_tokens = 2, 32, 300, 128
 bound = ((N + 1) * pack_tokens * d * 4 + 112 * V * 4) / 1e6 + 64 + 8
 assert 0 < first <= bound and last <= bound, (first, last, bound)
-assert last - first < 5, (first, last)  # large pages come in pieces of 2 MB
+assert last - first < 3, (first, last)  # a large page has 2 MB
 assert 0 < planned < 16, planned
 ' || fail "$line"
 }

@@ -53,7 +53,7 @@ says "unknown.gguf" "general.architecture" "nonesuch"
 expect 0 "$LMDEPTH" show "$SCRATCH/job.yaml"
 prints "length: 32" "pack_tokens: 2048"
 expect 0 "$LMDEPTH" check "$SCRATCH/job.yaml"
-prints "1 file" "records" "memory" "thread"
+prints "1 file" "records" "memory" "thread" "50 % of the peak"
 [ ! -e "$SCRATCH/job.nc" ] || fail "check wrote a result"
 expect 0 "$LMDEPTH" check --json "$SCRATCH/job.yaml"
 json 'o["corpus"]["records"] == 2 and o["corpus"]["packs"] == 1 and o["corpus"]["is_exact"]'
