@@ -87,7 +87,10 @@ def rows_of(plan, threads):
         ("memory of a node", f"{memory / 1e9:.0f} GB of {plan.node_memory / 1e9:.0f}"),
         ("launching MPI", f"{plan.launch:.0f} s"),
         ("opening the corpus's files", f"{opened:.2g} opens, {opened / plan.metadata:.3g} s"),
-        ("sha256 of the weights, rank 0, the first time (then remembered)", f"{plan.weights / plan.hash:.0f} s"),
+        (
+            "sha256 of the weights, rank 0, the first time (then remembered)",
+            f"{plan.weights / plan.hash:.0f} s",
+        ),
         (
             "loading the weights",
             f"{load:.0f} s ({nodes * plan.weights / 1e12:.2g} TB off the file system)",
