@@ -56,9 +56,10 @@ same() {
 PYTHON=${PYTHON:-/usr/bin/python3}
 TINY="$BUILD/tests/tiny"
 TINY_FROM_JOB="../../tiny" # from a job file in $SCRATCH
-if [ ! -f "$TINY/tokenizer_config.json" ]; then
-    "$PYTHON" tests/python/make_tiny_model.py "$TINY" || fail "no tiny model"
-fi
+(
+    flock 9
+    [ -f "$TINY/tokenizer_config.json" ] || "$PYTHON" tests/python/make_tiny_model.py "$TINY"
+) 9>"$TINY.lock" || fail "no tiny model"
 
 # write_job NAME: a job on the tiny model over $SCRATCH/text.txt; lines of standard input follow
 # the sections `model` and `output` that are written here.

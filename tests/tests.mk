@@ -3,6 +3,8 @@
 CMOCKA_LIBS = $(shell $(PKG_CONFIG) --libs cmocka)
 MPI_ENV := OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 \
     OMPI_MCA_rmaps_base_oversubscribe=1
+# Tests at a time of the suites that run the program.
+TEST_JOBS ?= 2
 LMDEPTH_SHARED ?= ../shared
 export LMDEPTH_SHARED
 
@@ -51,12 +53,12 @@ $(kill_at): tests/faults/kill_at.c
 
 ## test-command: the program as users call it
 test-command: $(BUILD)/lmdepth $(kill_at)
-	@BUILD=$(BUILD) MPIRUN="$(MPIRUN)" PYTHON="$(VENV)/bin/python" $(MPI_ENV) \
+	@BUILD=$(BUILD) MPIRUN="$(MPIRUN)" PYTHON="$(VENV)/bin/python" JOBS=$(TEST_JOBS) $(MPI_ENV) \
 	    tests/run_suite.sh command $(sort $(wildcard tests/command/*.sh))
 
 ## test-reference: the real model against Hugging Face's numbers
 test-reference: $(BUILD)/lmdepth
-	@BUILD=$(BUILD) MPIRUN="$(MPIRUN)" PYTHON="$(VENV)/bin/python" $(MPI_ENV) \
+	@BUILD=$(BUILD) MPIRUN="$(MPIRUN)" PYTHON="$(VENV)/bin/python" JOBS=$(TEST_JOBS) $(MPI_ENV) \
 	    tests/run_suite.sh reference $(sort $(wildcard tests/reference/*.sh))
 
 ## test-conformance: a tiny model of every family and variant against Hugging Face's numbers
