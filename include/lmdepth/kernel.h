@@ -30,6 +30,11 @@ typedef struct lmd_kernel lmd_kernel;
  * well or the library is not going to be used. May be called before anything else. */
 const char *lmd_kernel_better_core(void);
 
+/* Bytes of address space that the library of products takes for each thread beside what
+ * the program itself asks for; 0 when it is not going to be used. Where a limit leaves
+ * less it does not fail but tries for ever. May be called before anything else. */
+double lmd_kernel_library_space(void);
+
 /* Chooses the product: the fastest tile kernel that the processor can run (AVX-512, AVX2
  * with FMA), else OpenBLAS if it passes the self-test, else plain C. LMDEPTH_KERNEL =
  * avx512, avx2, blas or plain forces one; a name that this processor has not is fatal

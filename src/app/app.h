@@ -389,6 +389,8 @@ typedef struct lmd_memory_plan {
     double weights;  /* bytes a node */
     double counters; /* bytes a rank */
     double engine;   /* bytes a rank: states, scratch, last-state logits */
+    double library;  /* bytes of address space a thread: the library of products' own */
+    int threads;     /* of a rank */
 } lmd_memory_plan;
 
 /* `n_groups` as far as known. */
@@ -422,7 +424,7 @@ double lmd_limits_left(void);
 double lmd_limits_private(void);
 
 /* LMD_RESOURCE, with the sum, when the plan does not fit the process, its control group
- * or the node, of whose ranks each needs it. */
+ * or the node, of whose ranks each needs it. The rank has its kernel by now. */
 lmd_status lmd_limits_check(const lmd_memory_plan *plan, int node_ranks);
 
 /* Before MPI is started, which fails or hangs in too small an address space: the same of

@@ -137,39 +137,49 @@ double lmd_limits_private(void)
     return kilobytes * 1024;
 }
 
-/* `mpi` is what MPI has still to take, 0 when it has started. */
-static lmd_status refuse(const lmd_memory_plan *plan, int ranks, double mpi, double left,
+/* What others than we will take: MPI when it starts, the library of products. */
+typedef struct others {
+    double mpi, library;
+} others;
+
+static lmd_status refuse(const lmd_memory_plan *plan, int ranks, others also, double left,
                          const char *of_what)
 {
     const double own = plan->engine + plan->counters;
-    char start[40] = "";
-    if (mpi > 0) {
-        (void)snprintf(start, sizeof start, " + MPI %.0f", mpi / 1e6);
+    char mpi[40] = "", library[60] = "";
+    if (also.mpi > 0) {
+        (void)snprintf(mpi, sizeof mpi, " + MPI %.0f", also.mpi / 1e6);
+    }
+    if (also.library > 0) {
+        (void)snprintf(library, sizeof library, " + OpenBLAS %.0f", also.library / 1e6);
     }
     return lmd_status_set(
         LMD_RESOURCE,
         "memory: %.0f MB are needed (weights %.0f + %d rank%s x (states and scratch %.0f "
-        "+ counters %.0f)%s), but %s leaves %.0f MB",
-        (plan->weights + ranks * own + mpi) / 1e6, plan->weights / 1e6, ranks,
-        ranks == 1 ? "" : "s", plan->engine / 1e6, plan->counters / 1e6, start, of_what,
-        left > 0 ? left / 1e6 : 0.0);
+        "+ counters %.0f)%s%s), but %s leaves %.0f MB",
+        (plan->weights + ranks * own + also.mpi + also.library) / 1e6,
+        plan->weights / 1e6, ranks, ranks == 1 ? "" : "s", plan->engine / 1e6,
+        plan->counters / 1e6, mpi, library, of_what, left > 0 ? left / 1e6 : 0.0);
 }
 
 lmd_status lmd_limits_check(const lmd_memory_plan *plan, int node_ranks)
 {
     const double own = plan->engine + plan->counters;
     const double one = plan->weights + own;
+    const double threads = plan->threads - 1; // the place test has taken the first's
+    const others also = {.library = plan->library * threads};
     const double all = plan->weights + own * node_ranks;
     const double space = address_space_left();
     const double group = control_group_left();
     const double node = node_left();
-    if (one > space) {
-        return refuse(plan, 1, 0, space, of_process);
+    if (one + also.library > space) {
+        return refuse(plan, 1, also, space, of_process);
     }
+    const others none = {0};
     if (all > group) {
-        return refuse(plan, node_ranks, 0, group, "the limit of this control group");
+        return refuse(plan, node_ranks, none, group, "the limit of this control group");
     }
-    return all > node ? refuse(plan, node_ranks, 0, node, "this node") : LMD_OK;
+    return all > node ? refuse(plan, node_ranks, none, node, "this node") : LMD_OK;
 }
 
 lmd_status lmd_limits_check_start(const lmd_job_arguments *arguments)
@@ -184,8 +194,9 @@ lmd_status lmd_limits_check_start(const lmd_job_arguments *arguments)
         const int threads = lmd_threads_choose(arguments->threads, 1);
         const lmd_memory_plan plan = lmd_plan_memory(&inputs, threads, 1);
         const double one = plan.weights + plan.engine + plan.counters;
-        if (one + MPI_BYTES > space) {
-            status = refuse(&plan, 1, MPI_BYTES, space, of_process);
+        const others also = {.mpi = MPI_BYTES, .library = plan.library * plan.threads};
+        if (one + also.mpi + also.library > space) {
+            status = refuse(&plan, 1, also, space, of_process);
         }
     }
     lmd_inputs_clear(&inputs);

@@ -97,6 +97,8 @@ lmd_memory_plan lmd_plan_memory(const lmd_inputs *inputs, int threads, int n_gro
         .counters = (double)counters,
         .engine = (double)lmd_engine_bytes(shape, lmd_model_work_bytes(inputs->model, T),
                                            T, inputs->L, n_bands, threads),
+        .library = lmd_kernel_library_space(),
+        .threads = threads,
     };
 }
 

@@ -46,6 +46,11 @@ const char *lmd_kernel_better_core(void)
     return better;
 }
 
+double lmd_kernel_library_space(void)
+{
+    return is_library_wanted() ? lmd_product_blas_space() : 0.0;
+}
+
 /* "OpenBLAS 0.3.21": the first two words of its configuration. */
 static void blas_name(char *out, size_t size)
 {

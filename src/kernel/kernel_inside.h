@@ -184,6 +184,7 @@ size_t lmd_scan_scratch_floats(void);
 const char *lmd_product_blas_core(void);
 const char *lmd_product_blas_version(void);
 bool lmd_product_blas_can_choose(void);
+double lmd_product_blas_space(void); /* bytes of address space for each caller */
 void lmd_product_blas_single_thread(void);
 
 #endif

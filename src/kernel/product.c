@@ -264,6 +264,13 @@ bool lmd_product_blas_can_choose(void)
     return strstr(openblas_get_config(), "DYNAMIC_ARCH") != NULL;
 }
 
+/* Its buffer, of which it touches what a product wants. The size is not to be had from
+ * the library; Debian's 0.3.21 maps so much on x86-64, other builds less. */
+double lmd_product_blas_space(void)
+{
+    return 0x1p27;
+}
+
 void lmd_product_blas_single_thread(void)
 {
     openblas_set_num_threads(1);

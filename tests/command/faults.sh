@@ -107,6 +107,12 @@ for limit in 200000 160000 140000 120000; do
     esac
 done
 expect 0 sh -c "ulimit -v $(((plan + 400) * 1000)); exec '$LMDEPTH' run $job $big -o '$SCRATCH/limited.nc'"
+# A library that wants memory of its own has it counted: it would wait for ever.
+for threads in 1 2; do
+    expect 4 sh -c "ulimit -v $(((plan + 110) * 1000)); exec env LMDEPTH_KERNEL=blas '$LMDEPTH' run $job $big --threads $threads"
+    says "MB are needed (weights" "OpenBLAS" "ulimit -v"
+    expect 0 sh -c "ulimit -v $(((plan + 400 + 134 * threads) * 1000)); exec env LMDEPTH_KERNEL=blas '$LMDEPTH' run $job $big --threads $threads -o '$SCRATCH/library$threads.nc'"
+done
 
 group=/sys/fs/cgroup/memory/lmdepth-test-$$
 [ -d /sys/fs/cgroup/memory ] || group=/sys/fs/cgroup/lmdepth-test-$$
