@@ -57,6 +57,7 @@ static void allocate(lmd_decoder *decoder)
     decoder->rows =
         lmd_memory_new_aligned(most_rows(decoder) * row_floats, sizeof(float));
     decoder->wanted = lmd_memory_new_aligned(2 * M, sizeof(float));
+    decoder->bounds = lmd_memory_new(M, sizeof *decoder->bounds);
     decoder->scratch = lmd_memory_new_aligned(
         (size_t)lmd_team_size(decoder->kernel->team) * decoder->scratch_floats,
         sizeof(float));
@@ -107,6 +108,7 @@ void lmd_decoder_free(lmd_decoder *decoder)
     lmd_memory_free(decoder->targets);
     lmd_memory_free(decoder->rows);
     lmd_memory_free(decoder->wanted);
+    lmd_memory_free(decoder->bounds);
     lmd_memory_free(decoder->scratch);
     lmd_memory_free(decoder->last_ids);
     lmd_memory_free(decoder->tallies);
@@ -120,7 +122,7 @@ size_t lmd_decoder_bytes(int d, int V, int n_bands, int n_threads, int max_C)
     const size_t tiles = ((size_t)V + NB - 1) / NB, D = (size_t)d;
     const size_t keep = tiles * LMD_DECODE_TOKENS * NB;
     const size_t rows = LMD_DECODE_MOST_ROWS + LMD_LANES;
-    const size_t shared = (NB + rows) * D + 2 * LMD_DECODE_MOST_ROWS;
+    const size_t shared = (NB + rows) * D + 3 * LMD_DECODE_MOST_ROWS;
     const size_t own =
         LMD_DECODE_MOST_ROWS * (NB + LANES_FLOATS) + 2 * NB + D + LMD_LANES;
     const size_t kernel = lmd_kernel_scratch_floats(max_C);
@@ -284,7 +286,7 @@ static void output_row(void *context, int token, int member)
         run->mass == NULL ? NULL : run->mass + at * (size_t)decoder->head.n_bands;
     lmd_tally tally;
     _Alignas(64) lmd_lanes lanes;
-    lmd_tally_start(&tally, &lanes, mass, decoder->head.n_bands, -INFINITY);
+    lmd_tally_start(&tally, &lanes, mass, decoder->head.n_bands, -INFINITY, -INFINITY);
     for (int tile = 0; tile < decoder->n_tiles; tile++) {
         const lmd_tally_part part = {.z = kept_row(decoder, tile, token),
                                      .ids = lmd_decode_tile_ids(decoder, tile),

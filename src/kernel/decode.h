@@ -28,11 +28,14 @@ struct lmd_decoder {
     int block_tokens, M; /* tokens and rows of a block of the other states */
 
     /* All below: owned, one memory. */
-    float *keep;    /* (n_tiles, LMD_DECODE_TOKENS, LMD_TILE_COLUMNS) logits */
-    void *targets;  /* (LMD_TILE_COLUMNS, d) packed: unembedding of t* and gold of the
-                       block's tokens, of its type */
-    float *rows;    /* (most rows, d) normalised states, packed for the product */
-    float *wanted;  /* (M, 2) logits of t* and gold */
+    float *keep;   /* (n_tiles, LMD_DECODE_TOKENS, LMD_TILE_COLUMNS) logits */
+    void *targets; /* (LMD_TILE_COLUMNS, d) packed: unembedding of t* and gold of the
+                      block's tokens, of its type */
+    float *rows;   /* (most rows, d) normalised states, packed for the product */
+    float *wanted; /* (M, 2) logits of t* and gold */
+    /* (M) a logit of the row that is as large as any in the segments done so far, or
+     * nearly: which of two threads' comes last is all the same. */
+    _Atomic float *bounds;
     float *scratch; /* members' results, p*, e, lanes, state */
     size_t scratch_floats;
     size_t product_at;  /* of a member's scratch for products; 0: the kernel's own */

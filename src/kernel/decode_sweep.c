@@ -14,6 +14,7 @@
  *     KL(p* || p) = -H(p*) - sum p* (z - z[t*]) + lse - z[t*]
  */
 #include <math.h>
+#include <stdatomic.h> /* atomic_load_explicit */
 #include <string.h>
 #include "decode.h"
 
@@ -76,6 +77,7 @@ static void find_wanted(const lmd_decode_run *run)
             const size_t row = row_of(run, i, state);
             const float *found = scratch.results + row * NB + 2 * i;
             memcpy(decoder->wanted + 2 * row, found, 2 * sizeof *found);
+            atomic_init(&decoder->bounds[row], isfinite(*found) ? *found : -INFINITY);
         }
     }
 }
@@ -131,6 +133,26 @@ static void add_token(const lmd_decode_run *run, int segment, int tile, int i,
     }
 }
 
+/* Rows refer to the logit of t*, known from the start. */
+static void start_row(const lmd_decoder *decoder, int segment, size_t row,
+                      lmd_lanes *lanes)
+{
+    const float bound = atomic_load_explicit(&decoder->bounds[row], memory_order_relaxed);
+    lmd_tally_start(tally_of(decoder, segment, row), lanes,
+                    mass_of(decoder, segment, row), decoder->head.n_bands,
+                    decoder->wanted[2 * row], bound);
+}
+
+static void close_row(const lmd_decoder *decoder, int segment, size_t row,
+                      lmd_lanes *lanes)
+{
+    lmd_tally *tally = tally_of(decoder, segment, row);
+    lmd_tally_close(&decoder->setup, tally, lanes, mass_of(decoder, segment, row));
+    if (tally->best > atomic_load_explicit(&decoder->bounds[row], memory_order_relaxed)) {
+        atomic_store_explicit(&decoder->bounds[row], tally->best, memory_order_relaxed);
+    }
+}
+
 static void sweep_segment(void *context, int segment, int member)
 {
     const lmd_decode_run *run = context;
@@ -139,9 +161,7 @@ static void sweep_segment(void *context, int segment, int member)
     const int n_tokens = tokens_of_block(run);
     const size_t rows = row_of(run, n_tokens, 0);
     for (size_t row = 0; row < rows; row++) {
-        lmd_tally_start(tally_of(decoder, segment, row), &scratch.lanes[row],
-                        mass_of(decoder, segment, row), decoder->head.n_bands,
-                        decoder->wanted[2 * row]);
+        start_row(decoder, segment, row, &scratch.lanes[row]);
     }
     const int first = segment * decoder->tiles_per_segment;
     for (int tile = first;
@@ -152,8 +172,7 @@ static void sweep_segment(void *context, int segment, int member)
         }
     }
     for (size_t row = 0; row < rows; row++) {
-        lmd_tally_close(&decoder->setup, tally_of(decoder, segment, row),
-                        &scratch.lanes[row], mass_of(decoder, segment, row));
+        close_row(decoder, segment, row, &scratch.lanes[row]);
     }
 }
 

@@ -33,13 +33,13 @@ void lmd_tally_clear(lmd_tally *tally, double *mass, int n_bands)
 }
 
 void lmd_tally_start(lmd_tally *tally, lmd_lanes *lanes, double *mass, int n_bands,
-                     float known)
+                     float known, float bound)
 {
     lmd_tally_clear(tally, mass, n_bands);
     if (isfinite(known)) {
         tally->reference = known;
-        tally->best = known;
     }
+    tally->best = bound;
     memset(lanes, 0, sizeof *lanes);
     for (int i = 0; i < LMD_LANES; i++) {
         lanes->best[i] = -FLT_MAX;

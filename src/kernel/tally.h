@@ -41,11 +41,13 @@ typedef struct lmd_tally_part {
     float targets[2]; /* z[t*], z[gold] */
 } lmd_tally_part;
 
-/* One row, or a segment of it: start, add every tile, close. `known` is a logit that is
- * surely one of the row's, else -INFINITY: the nearer to the largest the less is done
- * twice. mass (n_bands) is NULL unless LMD_DECODE_MASS is wanted: sums of e by band. */
+/* One row, or a segment of it: start, add every tile, close. `known` and `bound` are
+ * logits of the row, maybe elsewhere in it, or -INFINITY: the nearer to the largest the
+ * less is done twice. `known` must not depend on anything but the row, for sums refer to
+ * it; below `bound` no id is looked for, and the tally's best_id then means nothing.
+ * mass (n_bands) is NULL unless LMD_DECODE_MASS is wanted: sums of e by band. */
 void lmd_tally_start(lmd_tally *tally, lmd_lanes *lanes, double *mass, int n_bands,
-                     float known);
+                     float known, float bound);
 void lmd_tally_add(const lmd_tally_setup *setup, lmd_tally *tally, lmd_lanes *lanes,
                    double *mass, const lmd_tally_part *part);
 void lmd_tally_close(const lmd_tally_setup *setup, lmd_tally *tally, lmd_lanes *lanes,
