@@ -39,7 +39,7 @@ int lmd_product_row_floats(const lmd_product *product, int C)
 int lmd_product_chunk(const lmd_product *product, int C)
 {
     const int channels = product->rows == LMD_ROWS_PAIRS ? 2 : 1;
-    const int limit = channels * (product->row_block > 1 ? 2 : 1) * LMD_CHUNK;
+    const int limit = (product->row_block > 1 ? 3 : channels) * LMD_CHUNK;
     const int unit = product->row_block > 1 ? channels * product->row_block : 8;
     const int parts = (C + limit - 1) / limit;
     return up((C + parts - 1) / parts, unit);
