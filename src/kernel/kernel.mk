@@ -13,9 +13,9 @@ KERNEL_SOURCES := $(filter-out $(if $(filter $(kernel_x86_64_names),$(ARCH)),\
 
 kernel_avx512_flags := -mavx512f -mavx512dq -mavx512bw -mavx512vl -mprefer-vector-width=512
 
-$(BUILD)/src/kernel/vector_avx2.o: CFLAGS_ALL += -mavx2
-$(BUILD)/src/kernel/vector_avx512.o: CFLAGS_ALL += $(kernel_avx512_flags)
 # Fused by intrinsics where the source says so, nowhere else (-ffp-contract=off stays).
+$(BUILD)/src/kernel/vector_avx2.o: CFLAGS_ALL += -mavx2 -mfma
+$(BUILD)/src/kernel/vector_avx512.o: CFLAGS_ALL += $(kernel_avx512_flags) -mfma
 $(BUILD)/src/kernel/tile_avx2.o: CFLAGS_ALL += -mavx2 -mfma
 $(BUILD)/src/kernel/tile_avx512.o: CFLAGS_ALL += $(kernel_avx512_flags) -mfma
 $(BUILD)/src/kernel/tile_avx512_bf16.o: CFLAGS_ALL += $(kernel_avx512_flags) -mfma -mavx512bf16

@@ -21,4 +21,9 @@ static inline uvec wider(uvec a, uvec b)
     return (uvec)_mm256_max_epu32((__m256i)a, (__m256i)b);
 }
 
+static inline vec fused(vec a, vec b, vec c)
+{
+    return (vec)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+}
+
 #include "vector_loops.h"

@@ -22,4 +22,9 @@ static inline uvec wider(uvec a, uvec b)
     return (uvec)_mm512_max_epu32((__m512i)a, (__m512i)b);
 }
 
+static inline vec fused(vec a, vec b, vec c)
+{
+    return (vec)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+}
+
 #include "vector_loops.h"

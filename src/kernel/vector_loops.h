@@ -3,8 +3,8 @@
  *     LMD_VECTOR_TABLE  the name of the table
  *     LMD_VECTOR_BYTES  the width of a register
  *     LMD_PANEL_ROWS    rows of a panel whose 16 sums fit in the registers
- * defines larger(), smaller() and wider() (vector_lanes.h has loops), and is compiled
- * with the flags in kernel.mk. */
+ * defines larger(), smaller(), wider() and fused() (vector_lanes.h has loops), and is
+ * compiled with the flags in kernel.mk. */
 #ifndef VECTOR_LOOPS_H
 #define VECTOR_LOOPS_H
 

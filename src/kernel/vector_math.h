@@ -68,32 +68,34 @@ static inline vec exponential(vec x)
     const float round_to_int = 12582912.0f; /* 1.5 * 2^23 */
     const ivec is_tiny = x < -87.0f;
     const vec bounded = at_least(x, -88.0f);
-    const vec shifted = bounded * 1.44269504f + round_to_int;
+    const vec shifted = fused(bounded, splat(1.44269504f), splat(round_to_int));
     const vec n = shifted - round_to_int;
-    const vec r = (bounded - n * 0.693359375f) + n * 2.12194440e-4f;
-    vec q = r * 1.381454004e-3f + 8.368745112e-3f;
-    q = q * r + 4.166839079e-2f;
-    q = q * r + 1.666652040e-1f;
-    q = q * r + 4.999999343e-1f;
-    const vec power = (r * r) * q + r + 1.0f;
+    const vec r =
+        fused(n, splat(2.12194440e-4f), fused(n, splat(-0.693359375f), bounded));
+    vec q = fused(r, splat(1.381454004e-3f), splat(8.368745112e-3f));
+    q = fused(q, r, splat(4.166839079e-2f));
+    q = fused(q, r, splat(1.666652040e-1f));
+    q = fused(q, r, splat(4.999999343e-1f));
+    const vec power = fused(r * r, q, r) + 1.0f;
     const uvec exponent = ((uvec)shifted - 0x4b400000u + 127u) << 23;
     return (vec)((ivec)(power * (vec)exponent) & ~is_tiny);
 }
 
-/* exp of -87.3 <= x <= 0 for sums, with fewer steps: 2^f of the fraction of x / ln 2, a
- * minimax polynomial of degree 5, 2e-7. The reduction loses accuracy for large -x, where
- * e^x counts for little: e^x |x| 6e-8 is at most 2.2e-8. NaN gives anything. */
+/* exp of -87.3 <= x <= 16 for sums, with fewer steps and fused: 2^f of the fraction of
+ * x / ln 2, a minimax polynomial of degree 5, 2e-7. The reduction loses accuracy for
+ * large -x, where e^x counts for little: e^x |x| 6e-8 is at most 2.2e-8. NaN gives
+ * anything. */
 static inline vec small_exponential(vec x)
 {
-    const float round_to_int = 12582912.0f; /* 1.5 * 2^23 */
-    const vec t = x * 1.44269504f;
-    const vec shifted = t + round_to_int;
-    const vec f = t - (shifted - round_to_int);
-    vec q = f * 1.327647217e-3f + 9.675541331e-3f;
-    q = q * f + 5.550713273e-2f;
-    q = q * f + 2.402211972e-1f;
-    q = q * f + 6.931469671e-1f;
-    q = q * f + 1.000000072f;
+    const vec round_to_int = splat(12582912.0f); /* 1.5 * 2^23 */
+    const vec per_octave = splat(1.44269504f);
+    const vec shifted = fused(x, per_octave, round_to_int);
+    const vec f = fused(x, per_octave, round_to_int - shifted);
+    vec q = fused(f, splat(1.327647217e-3f), splat(9.675541331e-3f));
+    q = fused(q, f, splat(5.550713273e-2f));
+    q = fused(q, f, splat(2.402211972e-1f));
+    q = fused(q, f, splat(6.931469671e-1f));
+    q = fused(q, f, splat(1.000000072f));
     return (vec)((uvec)q + ((uvec)shifted << 23));
 }
 

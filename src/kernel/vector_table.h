@@ -1,7 +1,7 @@
 /* The vectorised loops of room kernel, as a table of functions. One portable source
  * (vector_loops.h) is compiled for several instruction sets; cpuid picks a table at run
  * time. All tables give the same bits: sums always run in 16 lanes, whatever the width of
- * the registers, and nothing is contracted to fused multiply-adds. */
+ * the registers, and multiply-adds are fused where the source says so, nowhere else. */
 #ifndef VECTOR_TABLE_H
 #define VECTOR_TABLE_H
 

@@ -1,6 +1,6 @@
 /* Vectors of the register width of one instruction set (GCC and clang extensions).
- * Included with LMD_VECTOR_BYTES set; larger(), smaller() and wider() come from
- * vector_lanes.h or, as instructions, from who includes this. */
+ * Included with LMD_VECTOR_BYTES set; larger(), smaller(), wider() and fused()
+ * come from vector_lanes.h or, as instructions, from who includes this. */
 #ifndef VECTOR_TYPES_H
 #define VECTOR_TYPES_H
 

@@ -7,7 +7,7 @@ bool lmd_vector_has_avx512(void)
     __builtin_cpu_init();
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
            __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-           __builtin_cpu_supports("avx512cd");
+           __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("fma");
 }
 
 const lmd_vector_table *const *lmd_vector_tables(void)
@@ -18,5 +18,6 @@ const lmd_vector_table *const *lmd_vector_tables(void)
     if (lmd_vector_has_avx512()) {
         return tables;
     }
-    return __builtin_cpu_supports("avx2") ? tables + 1 : tables + 2;
+    const bool has_fma = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    return has_fma ? tables + 1 : tables + 2;
 }
