@@ -24,7 +24,7 @@
 
 /* Seconds that a waiting thread gives way before it sleeps. By the clock, not by number:
  * on a processor with more threads than cores one yield may last milliseconds. */
-static const double patience = 30e-6;
+static const double patience = 200e-6;
 
 enum { EACH = -1 };
 

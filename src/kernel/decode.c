@@ -13,7 +13,11 @@
 #include <lmdepth/base/memory.h>
 #include "decode.h"
 
-enum { NB = LMD_TILE_COLUMNS, LANES_FLOATS = sizeof(lmd_lanes) / sizeof(float) };
+enum {
+    NB = LMD_TILE_COLUMNS,
+    STRIDE = LMD_TILE_STRIDE,
+    LANES_FLOATS = sizeof(lmd_lanes) / sizeof(float)
+};
 
 static int up(int n, int unit)
 {
@@ -44,13 +48,13 @@ static void allocate(lmd_decoder *decoder)
     const size_t d = (size_t)decoder->d, M = (size_t)decoder->M;
     const size_t tallies = (size_t)decoder->n_segments * M;
     decoder->scratch_floats =
-        M * (NB + LANES_FLOATS) + 2 * NB + (size_t)up(decoder->d, LMD_LANES);
+        M * (STRIDE + LANES_FLOATS) + 2 * NB + (size_t)up(decoder->d, LMD_LANES);
     if (most_rows(decoder) > LMD_PRODUCT_ROWS) { // more states than the kernel's is for
         decoder->product_at = decoder->scratch_floats;
         decoder->scratch_floats += LMD_PRODUCT_FIXED + most_rows(decoder) * NB;
     }
     decoder->keep = lmd_memory_new_aligned(
-        (size_t)decoder->n_tiles * LMD_DECODE_TOKENS * NB, sizeof(float));
+        (size_t)decoder->n_tiles * LMD_DECODE_TOKENS * STRIDE, sizeof(float));
     decoder->targets = lmd_memory_new_aligned(
         1, lmd_matrix_bytes(NB, decoder->d, decoder->head.matrix->type));
     const size_t row_floats = d < LMD_ROW_BLOCK ? LMD_ROW_BLOCK : d;
@@ -120,11 +124,11 @@ void lmd_decoder_free(lmd_decoder *decoder)
 size_t lmd_decoder_bytes(int d, int V, int n_bands, int n_threads, int max_C)
 {
     const size_t tiles = ((size_t)V + NB - 1) / NB, D = (size_t)d;
-    const size_t keep = tiles * LMD_DECODE_TOKENS * NB;
+    const size_t keep = tiles * LMD_DECODE_TOKENS * STRIDE;
     const size_t rows = LMD_DECODE_MOST_ROWS + LMD_LANES;
     const size_t shared = (NB + rows) * D + 3 * LMD_DECODE_MOST_ROWS;
     const size_t own =
-        LMD_DECODE_MOST_ROWS * (NB + LANES_FLOATS) + 2 * NB + D + LMD_LANES;
+        LMD_DECODE_MOST_ROWS * (STRIDE + LANES_FLOATS) + 2 * NB + D + LMD_LANES;
     const size_t kernel = lmd_kernel_scratch_floats(max_C);
     const size_t floats = keep + shared + lmd_kernel_rows_floats(max_C) +
                           (size_t)n_threads * (own + kernel);
@@ -139,7 +143,7 @@ lmd_decode_scratch lmd_decode_scratch_of(const lmd_decoder *decoder, int member)
 {
     lmd_decode_scratch scratch;
     scratch.results = decoder->scratch + (size_t)member * decoder->scratch_floats;
-    scratch.output = scratch.results + (size_t)decoder->M * NB;
+    scratch.output = scratch.results + (size_t)decoder->M * STRIDE;
     scratch.e = scratch.output + NB;
     scratch.lanes = (lmd_lanes *)(void *)(scratch.e + NB);
     scratch.state = scratch.e + NB + (size_t)decoder->M * LANES_FLOATS;
@@ -207,7 +211,7 @@ void lmd_decode_product(const lmd_decode_run *run, float *out, const void *W, in
     const lmd_kernel *kernel = decoder->kernel;
     const lmd_matrix_type type = decoder->head.matrix->type;
     const lmd_product_block block = {.out = out,
-                                     .out_stride = NB,
+                                     .out_stride = STRIDE,
                                      .out_panel = LMD_PANEL_COLUMNS,
                                      .in = decoder->rows,
                                      .W = W,
@@ -234,7 +238,7 @@ void lmd_decode_tile(const lmd_decode_run *run, float *out, int tile, int member
     lmd_decode_product(run, out, W, up(n, LMD_PANEL_COLUMNS), member);
     for (size_t row = 0; n < NB && row < (size_t)run->rows; row++) {
         for (int column = n; column < NB; column++) {
-            out[row * NB + (size_t)column] = -FLT_MAX;
+            out[row * STRIDE + (size_t)column] = -FLT_MAX;
         }
     }
 }
@@ -243,7 +247,7 @@ void lmd_decode_tile(const lmd_decode_run *run, float *out, int tile, int member
 
 static float *kept_row(const lmd_decoder *decoder, int tile, int token)
 {
-    return decoder->keep + ((size_t)tile * LMD_DECODE_TOKENS + (size_t)token) * NB;
+    return decoder->keep + ((size_t)tile * LMD_DECODE_TOKENS + (size_t)token) * STRIDE;
 }
 
 static void fill_output(void *context, int token, int member)

@@ -18,7 +18,7 @@
 #include <string.h>
 #include "decode.h"
 
-enum { NB = LMD_TILE_COLUMNS };
+enum { NB = LMD_TILE_COLUMNS, STRIDE = LMD_TILE_STRIDE };
 
 /* Rows of the block are (token of the block, state). */
 static size_t row_of(const lmd_decode_run *run, int i, int state)
@@ -75,7 +75,7 @@ static void find_wanted(const lmd_decode_run *run)
     for (int i = 0; i < n_tokens; i++) {
         for (int state = 0; state < run->L - 1; state++) {
             const size_t row = row_of(run, i, state);
-            const float *found = scratch.results + row * NB + 2 * i;
+            const float *found = scratch.results + row * STRIDE + 2 * i;
             memcpy(decoder->wanted + 2 * row, found, 2 * sizeof *found);
             atomic_init(&decoder->bounds[row], isfinite(*found) ? *found : -INFINITY);
         }
@@ -105,7 +105,7 @@ static void make_output(const lmd_decoder *decoder, float *out, int tile, int s)
         return;
     }
     const float *kept =
-        decoder->keep + ((size_t)tile * LMD_DECODE_TOKENS + (size_t)s) * NB;
+        decoder->keep + ((size_t)tile * LMD_DECODE_TOKENS + (size_t)s) * STRIDE;
     decoder->kernel->vector->exponentials(out, kept, NB, token->reference, token->scale);
 }
 
@@ -121,7 +121,7 @@ static void add_token(const lmd_decode_run *run, int segment, int tile, int i,
     for (int state = 0; state < run->L - 1; state++) {
         const size_t row = row_of(run, i, state);
         const float *wanted = decoder->wanted + 2 * row;
-        const lmd_tally_part part = {.z = scratch->results + row * NB,
+        const lmd_tally_part part = {.z = scratch->results + row * STRIDE,
                                      .ids = lmd_decode_tile_ids(decoder, tile),
                                      .output = kl ? scratch->output : NULL,
                                      .e = scratch->e,

@@ -25,6 +25,9 @@ enum {
     /* Columns of the decoder's tiles of logits: a row's lanes, 512 bytes, are loaded and
      * stored once for so many. */
     LMD_TILE_COLUMNS = 512,
+    /* Floats from row to row of such a tile. A line more than the columns: with a power
+     * of two a column of rows falls into two of a first-level cache's 64 sets. */
+    LMD_TILE_STRIDE = LMD_TILE_COLUMNS + LMD_LANES,
     /* Most rows of a block of the decoder whose number can be chosen. LMD_CHUNK
      * channels of each (86 KB) and a tile of their logits (450 KB) stay in a second-level
      * cache; the weights pass once for so many rows, 2 GB/s at 230 GFLOP/s. */
@@ -129,7 +132,7 @@ int lmd_product_shape_rows(const lmd_product *product, int M, int most);
 int lmd_product_row_floats(const lmd_product *product, int C);
 
 /* C in equal parts of at most LMD_CHUNK, of twice as many where they lie in pairs
- * and four times where a block of them does. */
+ * and three times where a block of them does. */
 int lmd_product_chunk(const lmd_product *product, int C);
 
 /* Puts row `row` of `in` in its place among tiles. */

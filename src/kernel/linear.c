@@ -4,6 +4,7 @@
  * On a product whose bits depend on the shape of a block, that is a constant of the
  * matrix; the others are free to suit the team. */
 #include <assert.h>
+#include <math.h> /* HUGE_VAL */
 #include <string.h>
 #include "kernel_inside.h"
 
@@ -13,9 +14,9 @@ enum {
     PACKED_ROWS = 280,
     /* An item's rows and panels: its part of C of the rows and its results take half a
      * second-level cache. */
-    ITEM_ROWS = 280,
     ITEM_PANELS = 8,
-    ITEMS_OF_MEMBER = 4
+    /* Fewer rows would read weights too often for what is done with them. */
+    LEAST_ROWS = 48
 };
 
 typedef struct linear_run {
@@ -109,24 +110,46 @@ static void linear_item(void *context, int item, int member)
     }
 }
 
+/* What the member that has most to do is to do: rows times panels, and a little for each
+ * item. Tiles are two panels wide: one alone takes longer than its half. */
+static double longest_share(const linear_run *run, int n_blocks, int panels)
+{
+    const int unit = run->kernel->product->tile_rows;
+    const int item_rows = round_up(parts(run->rows, n_blocks), unit);
+    const int items = n_blocks * parts(run->W->O, panels * LMD_PANEL_COLUMNS);
+    const int rounds = parts(items, lmd_team_size(run->kernel->team));
+    return rounds * item_rows * (panels + (panels % 2 == 0 ? 0.1 : 0.4));
+}
+
+/* The packed rows in blocks, and the columns in parts, such that no member waits long for
+ * another: of equals the fewest blocks, then the widest parts. */
+static void share_out(linear_run *run)
+{
+    const int unit = run->kernel->product->tile_rows;
+    const int most = smaller_of(run->rows / LEAST_ROWS, lmd_team_size(run->kernel->team));
+    double least = HUGE_VAL;
+    for (int n_blocks = 1; n_blocks == 1 || n_blocks <= most; n_blocks++) {
+        for (int panels = ITEM_PANELS; panels > 0; panels -= panels > 2 ? 2 : 1) {
+            const double share = longest_share(run, n_blocks, panels);
+            if (share < 0.98 * least) {
+                least = share;
+                run->item_rows = round_up(parts(run->rows, n_blocks), unit);
+                run->columns = panels * LMD_PANEL_COLUMNS;
+            }
+        }
+    }
+}
+
 /* How the packed rows and the columns are shared out. */
 static void choose_items(linear_run *run)
 {
-    const lmd_product *product = run->kernel->product;
     const int O = run->W->O;
-    if (product->is_fixed) {
+    if (run->kernel->product->is_fixed) {
         run->item_rows = LMD_LIBRARY_ROWS;
         run->columns =
             round_up(parts(O, parts(O, LMD_LIBRARY_COLUMNS)), LMD_PANEL_COLUMNS);
     } else {
-        const int wanted = ITEMS_OF_MEMBER * lmd_team_size(run->kernel->team);
-        run->item_rows =
-            round_up(parts(run->rows, parts(run->rows, ITEM_ROWS)), product->tile_rows);
-        run->columns = ITEM_PANELS * LMD_PANEL_COLUMNS;
-        while (run->columns > LMD_PANEL_COLUMNS &&
-               parts(run->rows, run->item_rows) * parts(O, run->columns) < wanted) {
-            run->columns /= 2;
-        }
+        share_out(run);
     }
     run->n_blocks = parts(run->rows, run->item_rows);
 }

@@ -39,7 +39,7 @@ int lmd_product_row_floats(const lmd_product *product, int C)
 int lmd_product_chunk(const lmd_product *product, int C)
 {
     const int channels = product->rows == LMD_ROWS_PAIRS ? 2 : 1;
-    const int limit = channels * (product->row_block > 1 ? 2 : 1) * LMD_CHUNK;
+    const int limit = (product->row_block > 1 ? 3 : channels) * LMD_CHUNK;
     const int unit = product->row_block > 1 ? channels * product->row_block : 8;
     const int parts = (C + limit - 1) / limit;
     return up((C + parts - 1) / parts, unit);
@@ -55,7 +55,7 @@ enum {
 static size_t round_part(float *out, const float *in, size_t n, lmd_row_kind kind)
 {
     uint16_t halves[PART];
-    lmd_half_narrow_bf16(halves, in, n);
+    lmd_wideners()[0]->to_bf16(halves, in, n);
     if (kind == LMD_ROWS_ROUNDED) {
         lmd_half_widen_bf16(out, halves, n);
         return n;
@@ -153,7 +153,11 @@ static void put_blocks(float *tile, const lmd_product *product, const float *in,
             memset(tile, 0, unit * size * sizeof *tile);
         }
         for (size_t i = 0; i < n; i++) {
-            memcpy(tile + i * size, in + i * PART + c, left * sizeof *tile);
+            if (left == LMD_ROW_BLOCK) { // a number that compilers know
+                memcpy(tile + i * size, in + i * PART + c, LMD_ROW_BLOCK * sizeof *tile);
+            } else {
+                memcpy(tile + i * size, in + i * PART + c, left * sizeof *tile);
+            }
         }
     }
 }

@@ -24,4 +24,6 @@ static void from_bf16(float *out, const uint16_t *in, int n)
 }
 
 const lmd_widener lmd_widener_base = {
-    .name = "base", .from = {[LMD_F16] = from_f16, [LMD_BF16] = from_bf16}};
+    .name = "base",
+    .from = {[LMD_F16] = from_f16, [LMD_BF16] = from_bf16},
+    .to_bf16 = lmd_half_narrow_bf16};

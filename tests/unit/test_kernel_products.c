@@ -212,6 +212,33 @@ static void every_half_float_widens_exactly(void **state)
     }
 }
 
+/* Every upper half of a float, with lower ones that round down, to even and up; the
+ * lengths leave some for the end. */
+static void rows_round_as_half_does(void **state)
+{
+    (void)state;
+    enum { N = 65536 + 13 };
+    static const uint32_t lowers[] = {0, 1, 0x7fff, 0x8000, 0x8001, 0xffff};
+    float *in = lmd_memory_new(N, sizeof *in);
+    uint16_t *out = lmd_memory_new(N + 1, sizeof *out);
+    for (size_t lower = 0; lower < sizeof lowers / sizeof lowers[0]; lower++) {
+        for (uint32_t i = 0; i < N; i++) {
+            const uint32_t bits = i << 16 | lowers[lower];
+            memcpy(&in[i], &bits, sizeof bits);
+        }
+        for (const lmd_widener *const *it = lmd_wideners(); *it != NULL; it++) {
+            out[N] = 7;
+            (*it)->to_bf16(out, in, N);
+            for (size_t i = 0; i < N; i++) {
+                assert_int_equal(out[i], lmd_half_to_bf16(in[i]));
+            }
+            assert_int_equal(out[N], 7);
+        }
+    }
+    lmd_memory_free(out);
+    lmd_memory_free(in);
+}
+
 typedef struct linear_case {
     int T, O, C, gap; /* floats between rows of `in` */
     bool has_bias;
@@ -497,6 +524,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(what_is_put_comes_back),
         cmocka_unit_test(put_rounds_to_nearest),
         cmocka_unit_test(every_half_float_widens_exactly),
+        cmocka_unit_test(rows_round_as_half_does),
         cmocka_unit_test(the_self_test_finds_unfair_products),
         cmocka_unit_test(the_kernel_says_what_it_is),
         cmocka_unit_test(tile_kernels_give_the_same_bits),
