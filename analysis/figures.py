@@ -11,22 +11,28 @@ module and its name here.
 
 import sys
 
-import bucket_by_state
-import divergence_by_state
-import driver
-import entropy_by_state
-import flips_by_band
-import flips_by_state
-import frequency_table
-import frequent_guesses
-import gold_outcomes
-import mass_by_band
-import onset_by_band
-import onset_by_state
-import onset_by_threshold
-import rank_by_state
-import records
-import settling_by_state
+try:
+    import bucket_by_state
+    import divergence_by_state
+    import driver
+    import entropy_by_state
+    import flips_by_band
+    import flips_by_state
+    import frequency_table
+    import frequent_guesses
+    import gold_outcomes
+    import mass_by_band
+    import onset_by_band
+    import onset_by_state
+    import onset_by_threshold
+    import rank_by_state
+    import records
+    import settling_by_state
+except ModuleNotFoundError as error:
+    sys.exit(
+        f"error: {sys.executable} has no module {error.name}; the figures need netCDF4, numpy and "
+        "matplotlib (Debian: python3-netcdf4, python3-numpy, python3-matplotlib)"
+    )
 
 FIGURES = (
     bucket_by_state,

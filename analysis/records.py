@@ -1,5 +1,7 @@
 """What became of the records: used, split, cut, not sampled, or left out, and why."""
 
+from matplotlib.ticker import MaxNLocator
+
 import captions
 import driver
 import style
@@ -19,6 +21,7 @@ def draw_view(axes, fates, counts):
     axes.set_yticks(range(len(fates)), fates, size=6.5)
     axes.set_ylim(len(fates) - 0.5, -0.5)
     axes.set_xlim(0, max(int(counts.max()), 1))
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.set_xlabel("records")
 
 

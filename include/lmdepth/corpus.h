@@ -182,6 +182,10 @@ lmd_status lmd_spool_read_index(lmd_spool **out, const void *bytes, size_t n_byt
 /* Is it what this policy gives: its vocabulary, and no pack longer than pack_tokens?
  * Whoever has room for that alone asks before the packs are read. LMD_INPUT. */
 lmd_status lmd_spool_check(const lmd_spool *spool, const lmd_policy *policy);
+
+/* Are its chunks there, by their headers? Their packs are checked when they are read.
+ * LMD_INPUT. */
+lmd_status lmd_spool_check_chunks(const lmd_spool *spool);
 void lmd_spool_close(lmd_spool *spool); /* accepts NULL */
 
 int lmd_spool_groups(const lmd_spool *spool);

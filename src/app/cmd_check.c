@@ -279,8 +279,11 @@ static void print_text(const lmd_inputs *inputs, const lmd_look *look, int threa
            (long long)look->packs, (long long)look->tokens,
            look->is_exact ? "" : " (the first 32 MiB of text were looked at)");
     const double counters = lmd_plan_memory(inputs, threads, look->groups).counters;
-    printf("groups      %s%d: %.0f MB of counters a rank\n",
-           look->is_exact ? "" : "more than ", look->groups, counters / 1e6);
+    lmd_text size = {0};
+    lmd_text_append_size(&size, counters);
+    printf("groups      %s%d: %s of counters a rank\n",
+           look->is_exact ? "" : "more than ", look->groups, lmd_text_string(&size));
+    lmd_text_clear(&size);
     print_estimate(inputs, look, threads, kernel, peak);
     print_warnings(inputs, look);
     const int cores = lmd_threads_processors();

@@ -84,10 +84,11 @@ static lmd_status check_memory(lmd_run *run)
 static void say_prepared(const lmd_run *run)
 {
     const lmd_spool *spool = run->prepared.spool;
-    lmd_log_say("prepared    %lld tokens in %lld packs, %d group%s, %.1f s%s",
+    lmd_log_say("prepared    %lld tokens in %lld pack%s, %d group%s, %.1f s%s",
                 (long long)lmd_spool_tokens(spool), (long long)lmd_spool_packs(spool),
-                lmd_spool_groups(spool), lmd_spool_groups(spool) == 1 ? "" : "s",
-                run->prepared.seconds, run->prepared.was_reused ? " (used again)" : "");
+                lmd_spool_packs(spool) == 1 ? "" : "s", lmd_spool_groups(spool),
+                lmd_spool_groups(spool) == 1 ? "" : "s", run->prepared.seconds,
+                run->prepared.was_reused ? " (used again)" : "");
 }
 
 /* Collective. */

@@ -269,6 +269,21 @@ static bool is_tokenizer(const char *path)
            lmd_file_ends_with(path, ".model") || is_vocabulary(path);
 }
 
+/* Of weights the end of the name is looked at, since the formats' readers say what is
+ * wrong with a damaged file; of anything else there is nothing to say but what would be
+ * shown. */
+static bool is_named_like_weights(const char *path)
+{
+    static const char *const ends[] = {".gguf", ".safetensors", ".bin",
+                                       ".pt",   ".pth",         ".index.json"};
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        if (lmd_file_ends_with(path, ends[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static lmd_status show_file(const lmd_show_arguments *arguments)
 {
     const char *path = arguments->path;
@@ -284,7 +299,19 @@ static lmd_status show_file(const lmd_show_arguments *arguments)
     if (lmd_file_ends_with(path, ".yaml") || lmd_file_ends_with(path, ".yml")) {
         return show_job(arguments);
     }
-    return is_tokenizer(path) ? show_tokenizer(arguments) : show_model(arguments);
+    if (is_tokenizer(path)) {
+        return show_tokenizer(arguments);
+    }
+    const lmd_status status = show_model(arguments);
+    if (status == LMD_INPUT && !lmd_file_is_folder(path) &&
+        !is_named_like_weights(path)) {
+        return lmd_status_set(
+            LMD_INPUT,
+            "%s: no model, tokenizer (.json, .model, .gguf), job (.yaml), "
+            "result or work folder",
+            path);
+    }
+    return status;
 }
 
 int lmd_command_show(int argc, char **argv)

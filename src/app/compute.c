@@ -196,12 +196,23 @@ static void stop_loop(lmd_loop *loop, lmd_status status, const char *why)
     }
 }
 
+/* A pack may take minutes: whoever has pressed Ctrl-C is told what is waited for. */
+static void say_stopping(lmd_loop *loop)
+{
+    if (lmd_parallel_is_root(loop->session)) {
+        lmd_progress_end(&loop->progress);
+        lmd_log_say("%s: stopping when the pack in hand is done and saved",
+                    lmd_stop_reason());
+    }
+}
+
 static void tick_loop(void *context)
 {
     lmd_loop *loop = context;
     lmd_queue_tick(loop->queue);
-    if (lmd_stop_is_signalled()) {
+    if (lmd_stop_is_signalled() && loop->message == NULL) {
         stop_loop(loop, LMD_STOPPED, lmd_stop_reason());
+        say_stopping(loop);
     }
 }
 

@@ -46,6 +46,18 @@ double lmd_estimate_speed(const lmd_estimate *estimate, double peak)
     return estimate->share * peak * 1e9 / (estimate->forward + estimate->lens);
 }
 
+/* In the unit that people would take. */
+static void append_time(double seconds, lmd_text *out)
+{
+    if (seconds < 120) {
+        lmd_text_append_format(out, "%.*f seconds", seconds < 10 ? 1 : 0, seconds);
+    } else if (seconds < 7200) {
+        lmd_text_append_format(out, "%.0f minutes", seconds / 60);
+    } else {
+        lmd_text_append_format(out, "%.1f hours", seconds / 3600);
+    }
+}
+
 void lmd_estimate_append(const lmd_estimate *estimate, double peak, int processors,
                          double tokens, lmd_text *out)
 {
@@ -53,13 +65,15 @@ void lmd_estimate_append(const lmd_estimate *estimate, double peak, int processo
     const double speed = lmd_estimate_speed(estimate, peak);
     const double million = 1e6 / speed / 3600;
     lmd_text_append_format(
-        out, "work        %.2f GFLOP a token: forward %.0f %%, lens %.0f %%\n", all / 1e9,
+        out, "work        %.3g GFLOP a token: forward %.0f %%, lens %.0f %%\n", all / 1e9,
         100 * estimate->forward / all, 100 * estimate->lens / all);
     lmd_text_append_format(
         out,
-        "time        about %.1f tokens/s on this machine's %d processor%s (%.0f %% of "
-        "the peak of %.0f GFLOP/s): %.2f hours for %.0f tokens, %.1f core-hours for each "
-        "million\n",
-        speed, processors, processors == 1 ? "" : "s", 100 * estimate->share, peak,
-        tokens / speed / 3600, tokens, million * processors);
+        "time        about %.*f tokens/s on this machine's %d processor%s (%.0f %% of "
+        "the peak of %.0f GFLOP/s): ",
+        speed < 1000 ? 1 : 0, speed, processors, processors == 1 ? "" : "s",
+        100 * estimate->share, peak);
+    append_time(tokens / speed, out);
+    lmd_text_append_format(out, " for %.0f tokens, %.3g core-hours for each million\n",
+                           tokens, million * processors);
 }

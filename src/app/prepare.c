@@ -290,7 +290,8 @@ static lmd_status share_index(lmd_session *session, const char *folder,
 }
 
 /* Root: the spool that lies in the folder, if its fingerprint fits; else none. A right
- * fingerprint is easily had, so what the engine relies on is looked at as well. */
+ * fingerprint is easily had, so what the engine relies on is looked at as well. A chunk
+ * that is gone or cut off is made again, as all are that the index does not know. */
 static void read_old_index(const char *folder, const lmd_policy *policy,
                            lmd_prepared *prepared)
 {
@@ -303,7 +304,8 @@ static void read_old_index(const char *folder, const lmd_policy *policy,
         lmd_spool_read_index(&spool, bytes.bytes, bytes.size, folder, &fingerprint) ==
             LMD_OK &&
         strcmp(lmd_text_string(&fingerprint), prepared->fingerprint) == 0 &&
-        lmd_spool_check(spool, policy) == LMD_OK) {
+        lmd_spool_check(spool, policy) == LMD_OK &&
+        lmd_spool_check_chunks(spool) == LMD_OK) {
         prepared->spool = spool;
         spool = NULL;
     }

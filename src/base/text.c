@@ -24,7 +24,9 @@ void lmd_text_clear(lmd_text *text)
 
 void lmd_text_append_size(lmd_text *text, double n_bytes)
 {
-    if (n_bytes < 1e6) {
+    if (n_bytes < 1e4) {
+        lmd_text_append_format(text, "%.0f bytes", n_bytes);
+    } else if (n_bytes < 1e6) {
         lmd_text_append_format(text, "%.0f kB", n_bytes / 1e3);
     } else if (n_bytes < 1e9) {
         lmd_text_append_format(text, "%.0f MB", n_bytes / 1e6);

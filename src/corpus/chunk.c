@@ -192,7 +192,9 @@ lmd_status chunk_finish(chunk_writer *writer, const int64_t *token_counts,
 
 lmd_status chunk_refuse(const lmd_file *file, const char *what)
 {
-    return lmd_status_set(LMD_INPUT, "%s: damaged chunk of the work folder: %s",
+    return lmd_status_set(LMD_INPUT,
+                          "%s: damaged chunk of the work folder: %s; remove this file, "
+                          "and the same command makes it anew",
                           lmd_file_path(file), what);
 }
 

@@ -73,6 +73,17 @@ static lmd_status open_chunk(lmd_pack_room *room, const lmd_spool *spool, int k)
     return status;
 }
 
+lmd_status lmd_spool_check_chunks(const lmd_spool *spool)
+{
+    lmd_pack_room *const room = lmd_pack_new_room();
+    lmd_status status = LMD_OK;
+    for (int k = 0; k < spool->n_chunks && status == LMD_OK; k++) {
+        status = open_chunk(room, spool, k);
+    }
+    lmd_pack_free_room(room);
+    return status;
+}
+
 static void make_room(lmd_pack_room *room, const chunk_pack *pack)
 {
     if (pack->T > room->id_room) {

@@ -76,7 +76,7 @@ static lmd_status expand_whole(const char *written, char **out)
     return status;
 }
 
-lmd_status job_paths_resolve(const char *written, const char *folder, char **out)
+static lmd_status resolve(const char *written, const char *folder, char **out)
 {
     char *expanded;
     *out = NULL;
@@ -84,6 +84,13 @@ lmd_status job_paths_resolve(const char *written, const char *folder, char **out
     *out = lmd_file_join(folder, expanded);
     lmd_memory_free(expanded);
     return LMD_OK;
+}
+
+/* Without "./" before what lies in the current folder: the path is shown to people. */
+lmd_status job_paths_resolve(const char *written, const char *folder, char **out)
+{
+    const bool is_here = folder != NULL && strcmp(folder, ".") == 0;
+    return resolve(written, is_here ? NULL : folder, out);
 }
 
 static char *quote_glob(const char *folder)
@@ -141,9 +148,10 @@ static bool is_repository(const char *path)
     return n_name > 0 && (end == 0 || (end == '@' && name[n_name + 1] != 0));
 }
 
+/* With it, so that a file that is missing is not taken for a repository. */
 lmd_status job_paths_resolve_model(const char *written, const char *folder, char **out)
 {
-    LMD_TRY(job_paths_resolve(written, folder, out));
+    LMD_TRY(resolve(written, folder, out));
     if (!lmd_file_exists(*out) && is_repository(written)) {
         lmd_memory_free(*out);
         *out = lmd_memory_copy_text(written);

@@ -12,3 +12,7 @@ export TMPDIR="$SCRATCH" PYTHONDONTWRITEBYTECODE=1
 expect 0 "$PYTHON" tests/python/test_figures.py --quiet
 expect 0 "$PYTHON" analysis/figures.py --help
 prints RESULT.nc --group --format
+mkdir "$SCRATCH/without"
+echo 'raise ModuleNotFoundError("none", name="netCDF4")' >"$SCRATCH/without/netCDF4.py"
+expect 1 env PYTHONPATH="$SCRATCH/without" "$PYTHON" analysis/figures.py --help
+says "has no module netCDF4" "python3-netcdf4"

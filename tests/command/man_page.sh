@@ -47,6 +47,13 @@ for variable in $variables; do
     esac
 done
 
+products=$(grep -ho '\.name = "[a-z0-9_]*"' src/kernel/product.c src/kernel/tile_*.c |
+    sed 's/.*"\(.*\)"/\1/' | sort -u)
+[ "$(echo "$products" | wc -l)" -ge 6 ] || fail "products: $products"
+for product in $products; do
+    grep -qE "^\.BR? $product( |$)" "$page" || fail "the page lacks LMDEPTH_KERNEL=$product"
+done
+
 checked=no
 if command -v groff >/dev/null 2>&1; then
     groff -ww -man -Tutf8 "$page" >/dev/null 2>"$SCRATCH/err" || fail "groff fails"

@@ -57,7 +57,8 @@ interrupt() {
 for signal in USR1 TERM INT; do
     interrupt $signal "$LMDEPTH" run $job
     same 75 "$got"
-    says "signal $signal" "packs are done and saved" "the same command goes on"
+    says "signal $signal: stopping when the pack in hand is done and saved" "packs are done and saved" \
+        "the same command goes on"
     [ -f "$work/identity" ] || fail "no snapshot after $signal"
 done
 expect 0 $MPIRUN -n 3 "$LMDEPTH" run $job

@@ -69,6 +69,16 @@ ncdump -h "$SCRATCH/job.nc" >/dev/null || fail "ncdump"
 echo "junk" >"$SCRATCH/junk.bin"
 expect 3 "$LMDEPTH" show "$SCRATCH/junk.bin"
 says "junk.bin"
+cp "$SCRATCH/junk.bin" "$SCRATCH/junk.tsv"
+expect 3 "$LMDEPTH" show "$SCRATCH/junk.tsv"
+says "junk.tsv: no model, tokenizer (.json, .model, .gguf), job (.yaml), result or work folder"
+# Units that fit a small job; paths as short as they are.
+expect 0 "$LMDEPTH" check "$SCRATCH/job.yaml"
+prints " seconds for " " of counters a rank"
+grep -q '^work  *0\.00 GFLOP' "$SCRATCH/out" && fail "no digit of the work"
+program=$(realpath "$LMDEPTH")
+(cd "$SCRATCH" && "$program" check job.yaml >out 2>err) || fail "check of a job beside us"
+grep -qx 'output  *job.nc' "$SCRATCH/out" || fail "not the path that was written"
 # The jobs that are shipped: every key is right; what is missing here is the model or the corpus.
 for job in jobs/*.yaml; do
     expect 2 env CORPUS="$SCRATCH" HF_HUB_CACHE="$SCRATCH/cache" "$LMDEPTH" check "$job" --set model.path=none/such

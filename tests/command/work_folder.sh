@@ -116,4 +116,37 @@ expect 0 "$LMDEPTH" show "$work"
 prints "part        1/3" " of 0 packs done"
 expect 0 "$LMDEPTH" show "$work/part.1.3"
 prints "part        1/3"
+
+# ---- a chunk of an old spool: one that is gone or cut off is made again, one with other bytes in
+# its packs is refused by name, with the cure, which works ----
+printf 'A few words.\n\nAnd a few more words of a second record.\n' >"$SCRATCH/text.txt"
+write_job short <<JOB
+corpus: {path: text.txt}
+JOB
+spool="$SCRATCH/short.work"
+chunk="$spool/chunk.000000.000000"
+run="$LMDEPTH run $SCRATCH/short.yaml --threads 1 --work $spool --keep-work"
+expect 0 $run -o "$SCRATCH/whole.nc"
+cp "$chunk" "$SCRATCH/chunk"
+rm "$chunk"
+expect 0 $run -o "$SCRATCH/gone.nc"
+cmp "$chunk" "$SCRATCH/chunk" || fail "another chunk"
+head -c 100 "$SCRATCH/chunk" >"$chunk"
+expect 0 $run -o "$SCRATCH/cut.nc"
+cmp "$chunk" "$SCRATCH/chunk" || fail "another chunk"
+"$PYTHON" - "$chunk" <<'PY'
+import sys
+with open(sys.argv[1], "r+b") as chunk:
+    chunk.seek(130)  # behind the header: of the first pack
+    byte = chunk.read(1)
+    chunk.seek(130)
+    chunk.write(bytes([byte[0] ^ 1]))
+PY
+expect 3 $run -o "$SCRATCH/damaged.nc"
+says "$chunk: damaged chunk" "wrong checksum of a pack; remove this file, and the same command"
+rm "$chunk"
+expect 0 $run -o "$SCRATCH/damaged.nc"
+for result in gone cut damaged; do
+    expect 0 "$LMDEPTH" compare "$SCRATCH/whole.nc" "$SCRATCH/$result.nc"
+done
 exit 0

@@ -269,9 +269,11 @@ static void test_chunk_damaged(void **state)
         case_write_bytes(&c, chunk_file, chunk.bytes, i);
         assert_int_equal(case_run_into(&c, &spool, true), LMD_INPUT);
         assert_int_equal(read_all(good), LMD_INPUT);
+        assert_int_equal(lmd_spool_check_chunks(good), LMD_INPUT);
     }
     case_write_bytes(&c, chunk_file, chunk.bytes, chunk.size);
     assert_int_equal(read_all(good), LMD_OK);
+    assert_int_equal(lmd_spool_check_chunks(good), LMD_OK);
     lmd_spool_close(good);
     lmd_text_clear(&chunk);
     case_end(&c);

@@ -214,12 +214,14 @@ static void sizes_have_a_unit(void **state)
 {
     (void)state;
     lmd_text text = {0};
+    lmd_text_append_size(&text, 57);
+    lmd_text_append_string(&text, ", ");
     lmd_text_append_size(&text, 999400);
     lmd_text_append_string(&text, ", ");
     lmd_text_append_size(&text, 340.2e6);
     lmd_text_append_string(&text, ", ");
     lmd_text_append_size(&text, 1.204e9);
-    assert_string_equal(lmd_text_string(&text), "999 kB, 340 MB, 1.20 GB");
+    assert_string_equal(lmd_text_string(&text), "57 bytes, 999 kB, 340 MB, 1.20 GB");
     lmd_text_clear(&text);
 }
 
