@@ -42,6 +42,9 @@ typedef struct lmd_selection {
 bool lmd_engine_is_observed(const lmd_selection *selection, const lmd_prompt *prompt,
                             int i, int length);
 
+/* Observed positions of a pack; with none it does not go through the model. */
+int lmd_engine_count_observed(const lmd_selection *selection, const lmd_pack *pack);
+
 /* The record's fold: h(h(seed) ^ key) mod folds. */
 int lmd_engine_fold(uint64_t seed, uint64_t key, int folds);
 
@@ -77,7 +80,9 @@ void lmd_engine_run(lmd_engine *engine, const lmd_pack *pack);
 
 /* What it has done so far. */
 typedef struct lmd_engine_report {
-    int64_t packs, tokens, positions;
+    int64_t packs;  /* those without an observed position included */
+    int64_t tokens; /* that went through the model: of the other packs */
+    int64_t positions;
     double flops; /* products and attention, 2 a multiply-add */
     double forward_seconds, lens_seconds, metric_seconds;
 } lmd_engine_report;

@@ -113,7 +113,6 @@ typedef struct lmd_work {
     int64_t *packs;  /* (n_packs) of the spool */
     int64_t *bounds; /* (n_tickets + 1) into packs */
     int64_t n_packs, n_tickets;
-    double tokens;
 } lmd_work;
 
 static lmd_work plan_work(const lmd_spool *spool, const lmd_store *store, lmd_part part,
@@ -128,7 +127,6 @@ static lmd_work plan_work(const lmd_spool *spool, const lmd_store *store, lmd_pa
         if (lmd_spool_pack_chunk(spool, p) % part.parts == part.part &&
             !lmd_store_is_done(store, p)) {
             costs[work.n_packs] = lmd_spool_pack_tokens(spool, p);
-            work.tokens += costs[work.n_packs];
             work.packs[work.n_packs++] = p;
         }
     }

@@ -186,11 +186,11 @@ void lmd_engine_run(lmd_engine *engine, const lmd_pack *pack)
         .starts = pack->starts,
     };
     engine->report.packs++;
-    engine->report.tokens += pack->T;
     const int n = select_positions(engine, pack);
     if (n == 0) {
-        return;
+        return; // nobody wants its states
     }
+    engine->report.tokens += pack->T;
     const double start = lmd_team_clock();
     lmd_model_forward(setup->model, setup->kernel, &batch, engine->work, engine->states);
     engine->report.forward_seconds += lmd_team_clock() - start;

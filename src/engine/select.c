@@ -36,6 +36,18 @@ bool lmd_engine_is_observed(const lmd_selection *selection, const lmd_prompt *pr
                              selection->share);
 }
 
+int lmd_engine_count_observed(const lmd_selection *selection, const lmd_pack *pack)
+{
+    int n = 0;
+    for (int p = 0; p < pack->n_prompts; p++) {
+        const int length = pack->starts[p + 1] - pack->starts[p];
+        for (int i = 0; i < length; i++) {
+            n += lmd_engine_is_observed(selection, &pack->prompts[p], i, length);
+        }
+    }
+    return n;
+}
+
 int lmd_engine_fold(uint64_t seed, uint64_t key, int folds)
 {
     return (int)(lmd_hash_mix(lmd_hash_mix(seed) ^ key) % (uint64_t)folds);

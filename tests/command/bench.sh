@@ -35,6 +35,18 @@ json 'all(abs(r["gflops"] * 1e9 / r["rows_per_s"] / 48000 - 1) < 1e-3 for r in o
 bench 0 --shape tiny --threads 1 --repeat 1
 prints "machine" "peak" "decode" "forward" "rows/s" "tokens/s" "tiny            2048"
 
+# Tokens are those that go through the model: of a long record whose last position alone is
+# observed, its last pack's.
+"$PYTHON" -c 'print("word " * 400)' >"$SCRATCH/long.txt"
+write_job last <<JOB
+corpus: {path: long.txt}
+prompts: {length: 32}
+observe: {positions: last}
+run: {pack_tokens: 64}
+JOB
+expect 0 "$LMDEPTH" bench --job "$SCRATCH/last.yaml" --json
+json 'o["job"]["packs"] > 10 and 0 < o["job"]["tokens"] <= 64'
+
 # A job: its counters are thrown away, and nothing stays.
 for i in 1 2 3 4 5 6 7 8 9; do
     printf 'The text of record %s, and a little more.\n\n' "$i"

@@ -47,6 +47,23 @@ static void test_selection(void **state)
     assert_true(lmd_engine_is_observed(&every, &plain, 4, 8));
 }
 
+/* Over the prompts of a pack; none: it does not go through the model. */
+static void test_count_observed(void **state)
+{
+    (void)state;
+    const uint32_t ids[9] = {0};
+    const int32_t starts[] = {0, 4, 9};
+    lmd_prompt prompts[2] = {{.is_first = true, .has_bos = true}, {.has_bos = true}};
+    const lmd_pack pack = {
+        .T = 9, .n_prompts = 2, .ids = ids, .starts = starts, .prompts = prompts};
+    const lmd_selection all = {.which = LMD_WHICH_ALL, .skip = 0};
+    const lmd_selection last = {.which = LMD_WHICH_LAST};
+    assert_int_equal(lmd_engine_count_observed(&all, &pack), 4 + 4);
+    assert_int_equal(lmd_engine_count_observed(&last, &pack), 0);
+    prompts[1].is_last = true;
+    assert_int_equal(lmd_engine_count_observed(&last, &pack), 1);
+}
+
 /* The same token is sampled or not in whichever window it lies. */
 static void test_sampling(void **state)
 {
@@ -255,6 +272,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_selection),
+        cmocka_unit_test(test_count_observed),
         cmocka_unit_test(test_sampling),
         cmocka_unit_test(test_order),
         cmocka_unit_test(test_order_of_packs),
