@@ -277,6 +277,11 @@ lmd_status lmd_stream_read(lmd_stream *stream, void *out, size_t n_bytes, size_t
     return LMD_OK;
 }
 
+uint64_t lmd_stream_stored(const lmd_stream *stream)
+{
+    return stream->file_at - input_left(stream);
+}
+
 void lmd_stream_sha256(lmd_stream *stream, char hex[LMD_SHA256_HEX])
 {
     assert(stream->is_ended);
