@@ -117,6 +117,10 @@ lmd_status lmd_reader_open(lmd_reader **out, const lmd_corpus *corpus, int unit,
  * and none, at the end. Units without a record give no piece. */
 lmd_status lmd_reader_next(lmd_reader *reader, lmd_text *piece, bool *more);
 
+/* Bytes of the unit's files, as stored, that the pieces given so far come from; about, of
+ * a compressed file. */
+double lmd_reader_stored(const lmd_reader *reader);
+
 /* After the end (or the limit): sha256 of each file of the unit as stored, a line
  * "<file number> <hex>\n" each, appended. With a limit the rest of the file is read for
  * it. */
@@ -170,6 +174,12 @@ lmd_status lmd_spool_clear(const char *folder);
 /* Removes, before preparing, what is no chunk of this key: the index, chunks of another
  * key, damaged ones, temporary files. No folder: nothing to do. */
 lmd_status lmd_spool_sweep(const char *folder, uint64_t key);
+
+/* The same of a preparation that was ended early: as far as chunks are there, whether or
+ * not any of their records can be used. For counts alone. */
+lmd_status lmd_spool_collect_beginning(lmd_spool **out, const lmd_corpus *corpus,
+                                       const lmd_policy *policy, lmd_preparer *preparer,
+                                       const char *folder);
 
 /* The index as bytes (for other ranks and for the file LMD_SPOOL_INDEX) and back; bytes
  * are checked. `folder` is where the chunks lie. `fingerprint` is any text, compared by

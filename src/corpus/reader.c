@@ -245,6 +245,17 @@ lmd_status lmd_reader_next(lmd_reader *reader, lmd_text *piece, bool *more)
     return LMD_OK;
 }
 
+double lmd_reader_stored(const lmd_reader *reader)
+{
+    double stored = reader->stream ? (double)lmd_stream_stored(reader->stream) : 0.0;
+    for (int i = reader->corpus->units[reader->unit]; i < reader->file; i++) {
+        stored += (double)reader->corpus->files[i].n_bytes;
+    }
+    const double taken = (double)(reader->before + reader->offset);
+    const double all = taken + (double)ahead(reader);
+    return reader->stream && all > 0 ? stored * (taken / all) : stored;
+}
+
 lmd_status lmd_reader_hashes(lmd_reader *reader, lmd_text *out)
 {
     assert(reader->is_over);

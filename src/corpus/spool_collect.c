@@ -27,6 +27,7 @@ typedef struct collector {
     const lmd_policy *policy; /* borrowed */
     lmd_preparer *preparer;   /* borrowed */
     const char *folder;       /* borrowed */
+    bool is_beginning;        /* chunks may end before the corpus does */
     chunk_name *names;        /* owned */
     size_t n_names;
     lmd_spool *spool;     /* owned */
@@ -277,6 +278,9 @@ static lmd_status collect_unit(collector *c, int unit, size_t *at)
     bool is_last = false;
     c->unit_sampled = 0;
     while (!is_last && c->left > 0) {
+        if (c->is_beginning && *at == c->n_names) {
+            return LMD_OK;
+        }
         if (*at == c->n_names || c->names[*at].unit != unit) {
             return refuse_missing(c, unit);
         }
@@ -358,17 +362,18 @@ static lmd_status collect_all(collector *c)
     }
     sort_groups(c);
     LMD_TRY(lmd_spool_check(c->spool, c->policy));
-    return check_usable(c->spool);
+    return c->is_beginning ? LMD_OK : check_usable(c->spool);
 }
 
-lmd_status lmd_spool_collect(lmd_spool **out, const lmd_corpus *corpus,
-                             const lmd_policy *policy, lmd_preparer *preparer,
-                             const char *folder)
+static lmd_status collect(lmd_spool **out, const lmd_corpus *corpus,
+                          const lmd_policy *policy, lmd_preparer *preparer,
+                          const char *folder, bool is_beginning)
 {
     collector c = {.corpus = corpus,
                    .policy = policy,
                    .preparer = preparer,
                    .folder = folder,
+                   .is_beginning = is_beginning,
                    .spool = spool_new(folder, policy->V),
                    .left = policy->limit > 0 ? policy->limit : INT64_MAX};
     const lmd_status status = collect_all(&c);
@@ -380,4 +385,18 @@ lmd_status lmd_spool_collect(lmd_spool **out, const lmd_corpus *corpus,
         *out = NULL;
     }
     return status;
+}
+
+lmd_status lmd_spool_collect(lmd_spool **out, const lmd_corpus *corpus,
+                             const lmd_policy *policy, lmd_preparer *preparer,
+                             const char *folder)
+{
+    return collect(out, corpus, policy, preparer, folder, false);
+}
+
+lmd_status lmd_spool_collect_beginning(lmd_spool **out, const lmd_corpus *corpus,
+                                       const lmd_policy *policy, lmd_preparer *preparer,
+                                       const char *folder)
+{
+    return collect(out, corpus, policy, preparer, folder, true);
 }
