@@ -236,8 +236,9 @@ typedef struct lmd_computed {
     lmd_store *store;                    /* owned */
     int32_t *order, *places, *band_rows; /* owned: the unembedding's rows by band */
     int64_t positions;                   /* of all ranks and attempts */
-    int64_t tokens, packs;               /* of all ranks, in this attempt */
-    double seconds;                      /* first pack to the last rank's end */
+    int64_t tokens, packs; /* of all ranks, in this attempt; tokens that went
+                              through the model */
+    double seconds;        /* first pack to the last rank's end */
     double load_seconds, reduce_seconds;
     double flops; /* of all ranks */
     double peak;  /* GFLOP/s of all ranks' threads */
@@ -398,21 +399,22 @@ lmd_memory_plan lmd_plan_memory(const lmd_inputs *inputs, int threads, int n_gro
 
 /* ---- estimate.c ---- */
 
-/* Floating point operations of a mean token. */
+/* Floating point operations of a mean token that goes through the model. */
 typedef struct lmd_estimate {
     double forward, lens;
     double share; /* of the peak, to expect */
 } lmd_estimate;
 
+/* Of prompts of so many tokens, of which this share is observed. */
 lmd_estimate lmd_estimate_work(const lmd_inputs *inputs, const lmd_kernel *kernel,
-                               double prompt_tokens);
+                               double prompt_tokens, double observed_share);
 
 /* Tokens a second to expect of a peak (GFLOP/s). */
 double lmd_estimate_speed(const lmd_estimate *estimate, double peak);
 
-/* The lines `work` and `time` for people. */
+/* The lines `work` and `time` for people; `tokens` through the model in all. */
 void lmd_estimate_append(const lmd_estimate *estimate, double peak, int processors,
-                         double tokens, lmd_text *out);
+                         double tokens, bool is_exact, lmd_text *out);
 
 /* ---- limits.c ---- */
 

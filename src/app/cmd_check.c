@@ -10,7 +10,7 @@
 
 #include <lmdepth/kernel.h>
 
-#include "app.h"
+#include "check_look.h"
 
 typedef struct lmd_check_arguments {
     lmd_job_arguments job;
@@ -50,95 +50,6 @@ static const struct argp argp = {
     .children = children,
 };
 
-/* ---- the corpus, or its beginning ---- */
-
-enum { LOOK_BYTES = 32 << 20 }; /* of text */
-
-typedef struct lmd_look {
-    bool is_exact;
-    double bytes; /* of text looked at */
-    int64_t packs, tokens;
-    int groups;
-    int64_t records, unusable;
-} lmd_look;
-
-/* Prepares pieces into `folder` until the text ends or enough was seen. */
-static lmd_status look_at_units(const lmd_inputs *inputs, lmd_preparer *preparer,
-                                const char *folder, lmd_look *look)
-{
-    look->is_exact = true;
-    for (int unit = 0; unit < lmd_corpus_units(inputs->corpus); unit++) {
-        lmd_reader *reader;
-        LMD_TRY(lmd_reader_open(&reader, inputs->corpus, unit, &inputs->policy));
-        bool more = true;
-        lmd_status status = LMD_OK;
-        while (status == LMD_OK && more) {
-            if (look->bytes >= LOOK_BYTES) {
-                look->is_exact = false;
-                break;
-            }
-            lmd_text piece = {0};
-            status = lmd_reader_next(reader, &piece, &more);
-            if (status == LMD_OK && more) {
-                look->bytes += (double)piece.size;
-                status = lmd_preparer_work(preparer, &piece, 0, folder);
-            }
-            lmd_text_clear(&piece);
-        }
-        lmd_reader_close(reader);
-        LMD_TRY(status);
-        if (!look->is_exact) {
-            break;
-        }
-    }
-    return LMD_OK;
-}
-
-static void take_counts(const lmd_spool *spool, lmd_look *look)
-{
-    look->packs = lmd_spool_packs(spool);
-    look->tokens = lmd_spool_tokens(spool);
-    look->groups = lmd_spool_groups(spool);
-    const size_t cells = (size_t)look->groups * LMD_FATE_COUNT;
-    int64_t *records = lmd_memory_new(cells, sizeof *records);
-    lmd_spool_records(spool, 0, 1, records);
-    for (size_t i = 0; i < cells; i++) {
-        look->records += records[i];
-        look->unusable += i % LMD_FATE_COUNT >= LMD_FATE_EMPTY ? records[i] : 0;
-    }
-    lmd_memory_free(records);
-}
-
-static lmd_status look_at_corpus(const lmd_inputs *inputs, lmd_look *look)
-{
-    const char *base = getenv("TMPDIR");
-    char *folder = lmd_file_join(base != NULL ? base : "/tmp", "lmdepth-check-XXXXXX");
-    if (mkdtemp(folder) == NULL) {
-        const lmd_status status =
-            lmd_status_set(LMD_RESOURCE, "no temporary folder can be made: %s", folder);
-        lmd_memory_free(folder);
-        return status;
-    }
-    lmd_team *team = lmd_team_new(lmd_threads_choose(0, lmd_threads_processors()));
-    lmd_preparer *preparer =
-        lmd_preparer_new(inputs->corpus, inputs->tokenizer, &inputs->policy, team);
-    lmd_status status = look_at_units(inputs, preparer, folder, look);
-    lmd_spool *spool = NULL;
-    if (status == LMD_OK) {
-        status =
-            lmd_spool_collect(&spool, inputs->corpus, &inputs->policy, preparer, folder);
-    }
-    if (status == LMD_OK) {
-        take_counts(spool, look);
-    }
-    lmd_spool_close(spool);
-    lmd_preparer_free(preparer);
-    lmd_team_free(team);
-    const lmd_status removed = lmd_spool_clear(folder);
-    lmd_memory_free(folder);
-    return status == LMD_OK ? removed : status;
-}
-
 /* ---- suggestion ---- */
 
 typedef struct lmd_suggestion {
@@ -152,7 +63,8 @@ static bool is_good(const lmd_inputs *inputs, const lmd_look *look,
                     const lmd_suggestion *it)
 {
     const lmd_memory_plan plan = lmd_plan_memory(inputs, it->threads, look->groups);
-    const bool has_work = !look->is_exact || look->packs == 0 || it->ranks <= look->packs;
+    const bool has_work =
+        !look->is_exact || look->model_packs == 0 || it->ranks <= look->model_packs;
     return has_work &&
            plan.weights + it->ranks * (plan.engine + plan.counters) <= lmd_limits_left();
 }
@@ -208,12 +120,10 @@ static void find_warnings(const lmd_inputs *inputs, const lmd_look *look, lmd_te
         lmd_text_append_format(out, "%s can't be written\n", output);
     }
     lmd_plan_append_lost_ids(inputs, "", out);
-    if (look->unusable > 0) {
-        lmd_text_append_format(out, "%lld records can't be used\n",
-                               (long long)look->unusable);
-    }
     if (look->is_exact && look->packs == 0) {
         lmd_text_append_string(out, "no pack: nothing would be observed\n");
+    } else if (look->is_exact && look->positions == 0) {
+        lmd_text_append_string(out, "no position would be observed\n");
     }
 }
 
@@ -253,15 +163,70 @@ static double prompt_tokens(const lmd_inputs *inputs, const lmd_look *look)
     return pack < length ? pack : length;
 }
 
+static lmd_estimate estimate_job(const lmd_inputs *inputs, const lmd_look *look,
+                                 const lmd_kernel *kernel)
+{
+    const double tokens = (double)look->model_tokens;
+    const double share = tokens > 0 ? (double)look->positions / tokens : 0;
+    return lmd_estimate_work(inputs, kernel, prompt_tokens(inputs, look), share);
+}
+
+/* Those that go through the model, in the whole job. */
+static double tokens_of_job(const lmd_look *look)
+{
+    return (double)look->model_tokens * look->whole;
+}
+
 static void print_estimate(const lmd_inputs *inputs, const lmd_look *look, int threads,
                            const lmd_kernel *kernel, double peak)
 {
-    const lmd_estimate estimate =
-        lmd_estimate_work(inputs, kernel, prompt_tokens(inputs, look));
+    const lmd_estimate estimate = estimate_job(inputs, look, kernel);
     lmd_text lines = {0};
-    lmd_estimate_append(&estimate, peak, threads, (double)look->tokens, &lines);
+    lmd_estimate_append(&estimate, peak, threads, tokens_of_job(look), look->is_exact,
+                        &lines);
     fputs(lmd_text_string(&lines), stdout);
     lmd_text_clear(&lines);
+}
+
+/* How many, and why those that can't be used can't. */
+static void print_records(const lmd_look *look)
+{
+    printf("records     %s%lld", look->is_exact ? "" : "more than ",
+           (long long)look->records);
+    if (look->unusable > 0) {
+        printf(", of which %lld can't be used", (long long)look->unusable);
+    }
+    const char *before = ": ";
+    for (int fate = LMD_FATE_EMPTY; fate < LMD_FATE_COUNT; fate++) {
+        if (look->fates[fate] > 0) {
+            printf("%s%lld %s", before, (long long)look->fates[fate],
+                   lmd_fate_names[fate]);
+            before = ", ";
+        }
+    }
+    puts("");
+}
+
+static void print_packs(const lmd_look *look)
+{
+    if (look->is_exact) {
+        printf("packs       %lld, %lld tokens\n", (long long)look->packs,
+               (long long)look->tokens);
+    } else {
+        printf("packs       about %.0f, %.0f tokens: %lld and %lld in the first %d MiB "
+               "of text, which alone were looked at, and %.3g times as much in all\n",
+               (double)look->packs * look->whole, (double)look->tokens * look->whole,
+               (long long)look->packs, (long long)look->tokens, LMD_LOOK_BYTES >> 20,
+               look->whole);
+    }
+    const int64_t others = look->packs - look->model_packs;
+    if (others > 0) {
+        printf("            %lld of %s packs have no observed position and are not "
+               "computed: %.0f %% of the tokens\n",
+               (long long)others, look->is_exact ? "the" : "these",
+               100.0 * (double)(look->tokens - look->model_tokens) /
+                   (double)look->tokens);
+    }
 }
 
 static void print_text(const lmd_inputs *inputs, const lmd_look *look, int threads,
@@ -272,12 +237,8 @@ static void print_text(const lmd_inputs *inputs, const lmd_look *look, int threa
     lmd_plan_write(&what, &plan);
     fputs(lmd_text_string(&plan), stdout);
     lmd_text_clear(&plan);
-    printf("records     %s%lld, of which %lld can't be used\n",
-           look->is_exact ? "" : "more than ", (long long)look->records,
-           (long long)look->unusable);
-    printf("packs       %s%lld, %lld tokens%s\n", look->is_exact ? "" : "more than ",
-           (long long)look->packs, (long long)look->tokens,
-           look->is_exact ? "" : " (the first 32 MiB of text were looked at)");
+    print_records(look);
+    print_packs(look);
     const double counters = lmd_plan_memory(inputs, threads, look->groups).counters;
     lmd_text size = {0};
     lmd_text_append_size(&size, counters);
@@ -294,32 +255,47 @@ static void print_text(const lmd_inputs *inputs, const lmd_look *look, int threa
         suggestion.threads, suggestion.threads == 1 ? "" : "s", suggestion.start);
 }
 
+/* Records by fate. */
+static json_t *list_fates(const lmd_look *look)
+{
+    json_t *fates = json_object();
+    for (int fate = 0; fate < LMD_FATE_COUNT; fate++) {
+        json_object_set_new(fates, lmd_fate_names[fate],
+                            json_integer((json_int_t)look->fates[fate]));
+    }
+    return fates;
+}
+
 static void print_json(const lmd_inputs *inputs, const lmd_look *look, int threads,
                        const lmd_kernel *kernel, double peak)
 {
     const lmd_model_shape *shape = lmd_model_get_shape(inputs->model);
     const lmd_memory_plan memory = lmd_plan_memory(inputs, threads, look->groups);
     const lmd_suggestion suggestion = suggest(inputs, look);
-    const lmd_estimate estimate =
-        lmd_estimate_work(inputs, kernel, prompt_tokens(inputs, look));
+    const lmd_estimate estimate = estimate_job(inputs, look, kernel);
+    const double speed = lmd_estimate_speed(&estimate, peak);
     json_t *root = json_pack(
-        "{s:{s:s, s:s, s:i, s:i, s:i, s:I}, s:{s:i, s:b, s:I, s:I, s:I, s:I, s:i},"
-        " s:{s:f, s:f, s:f}, s:{s:f, s:f, s:f, s:f, s:i}, s:{s:i, s:i, s:s}, s:s, s:s, "
+        "{s:{s:s, s:s, s:i, s:i, s:i, s:I}, s:{s:i, s:b, s:f, s:I, s:I, s:o, s:I, s:I, "
+        "s:I, "
+        "s:i}, s:{s:f, s:f, s:f}, s:{s:f, s:f, s:f, s:f, s:f, s:f, s:i}, s:{s:i, s:i, "
+        "s:s}, s:s, s:s, "
         "s:o}",
         "model", "family", shape->family, "path", lmd_model_weights_path(inputs->model),
         "blocks", shape->N, "width", shape->d, "vocabulary", shape->V, "parameters",
         (json_int_t)shape->parameters, "corpus", "files",
-        lmd_corpus_files(inputs->corpus), "is_exact", look->is_exact, "records",
-        (json_int_t)look->records, "unusable", (json_int_t)look->unusable, "packs",
-        (json_int_t)look->packs, "tokens", (json_int_t)look->tokens, "groups",
-        look->groups, "memory", "weights_a_node", memory.weights, "engine_a_rank",
-        memory.engine, "counters_a_rank", memory.counters, "time",
-        "forward_flops_a_token", estimate.forward, "lens_flops_a_token", estimate.lens,
-        "peak_gflops", peak, "tokens_per_s", lmd_estimate_speed(&estimate, peak),
-        "threads", threads, "suggestion", "ranks", suggestion.ranks, "threads",
-        suggestion.threads, "start", suggestion.start, "arithmetic",
-        lmd_kernel_arithmetic(kernel), "output", inputs->job->output, "warnings",
-        list_warnings(inputs, look));
+        lmd_corpus_files(inputs->corpus), "is_exact", look->is_exact, "whole",
+        look->whole, "records", (json_int_t)look->records, "unusable",
+        (json_int_t)look->unusable, "fates", list_fates(look), "packs",
+        (json_int_t)look->packs, "tokens", (json_int_t)look->tokens, "model_tokens",
+        (json_int_t)look->model_tokens, "groups", look->groups, "memory",
+        "weights_a_node", memory.weights, "engine_a_rank", memory.engine,
+        "counters_a_rank", memory.counters, "time", "forward_flops_a_token",
+        estimate.forward, "lens_flops_a_token", estimate.lens, "peak_gflops", peak,
+        "tokens_per_s", speed, "tokens", tokens_of_job(look), "seconds",
+        tokens_of_job(look) / speed, "threads", threads, "suggestion", "ranks",
+        suggestion.ranks, "threads", suggestion.threads, "start", suggestion.start,
+        "arithmetic", lmd_kernel_arithmetic(kernel), "output", inputs->job->output,
+        "warnings", list_warnings(inputs, look));
     char *text = json_dumps(root, JSON_INDENT(2));
     puts(text);
     free(text);
@@ -332,7 +308,7 @@ static lmd_status check_job(const lmd_check_arguments *arguments)
     lmd_look look = {0};
     lmd_status status = lmd_inputs_open(&inputs, &arguments->job);
     if (status == LMD_OK) {
-        status = look_at_corpus(&inputs, &look);
+        status = lmd_look_at_corpus(&inputs, &look);
     }
     if (status == LMD_OK) {
         const int threads =

@@ -2,31 +2,10 @@
  * for a mean token, at the share of the peak that this machine shows now which the
  * kernel's products reach as a rule; memory, disks and other users are not in it. */
 
-#include <string.h>
-
 #include "app.h"
 
-/* Share of a prompt's positions that are observed. */
-static double observed_share(const lmd_inputs *inputs, double length)
-{
-    const lmd_selection *selection = &inputs->selection;
-    const double kept = length > (double)selection->skip
-                            ? (length - (double)selection->skip) / length
-                            : 0.0;
-    switch (selection->which) {
-    case LMD_POSITIONS_LAST:
-        return 1.0 / length;
-    case LMD_POSITIONS_EVERY:
-        return kept / (double)selection->every;
-    case LMD_POSITIONS_SAMPLE:
-        return kept * selection->share;
-    default:
-        return kept;
-    }
-}
-
 lmd_estimate lmd_estimate_work(const lmd_inputs *inputs, const lmd_kernel *kernel,
-                               double prompt_tokens)
+                               double prompt_tokens, double observed_share)
 {
     const int length = prompt_tokens < 1 ? 1 : (int)(prompt_tokens + 0.5);
     const int32_t starts[2] = {0, length};
@@ -35,8 +14,7 @@ lmd_estimate lmd_estimate_work(const lmd_inputs *inputs, const lmd_kernel *kerne
         .share = lmd_kernel_usual_share(kernel),
     };
     for (int i = 0; i < inputs->job->n_lenses; i++) {
-        estimate.lens += lmd_lens_flops(inputs->lenses[i]) * inputs->L *
-                         observed_share(inputs, length);
+        estimate.lens += lmd_lens_flops(inputs->lenses[i]) * inputs->L * observed_share;
     }
     return estimate;
 }
@@ -59,7 +37,7 @@ static void append_time(double seconds, lmd_text *out)
 }
 
 void lmd_estimate_append(const lmd_estimate *estimate, double peak, int processors,
-                         double tokens, lmd_text *out)
+                         double tokens, bool is_exact, lmd_text *out)
 {
     const double all = estimate->forward + estimate->lens;
     const double speed = lmd_estimate_speed(estimate, peak);
@@ -74,6 +52,6 @@ void lmd_estimate_append(const lmd_estimate *estimate, double peak, int processo
         speed < 1000 ? 1 : 0, speed, processors, processors == 1 ? "" : "s",
         100 * estimate->share, peak);
     append_time(tokens / speed, out);
-    lmd_text_append_format(out, " for %.0f tokens, %.3g core-hours for each million\n",
-                           tokens, million * processors);
+    lmd_text_append_format(out, " for %s%.0f tokens, %.3g core-hours for each million\n",
+                           is_exact ? "" : "about ", tokens, million * processors);
 }

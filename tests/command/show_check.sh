@@ -57,6 +57,47 @@ prints "1 file" "records" "memory" "thread" "50 % of the peak"
 [ ! -e "$SCRATCH/job.nc" ] || fail "check wrote a result"
 expect 0 "$LMDEPTH" check --json "$SCRATCH/job.yaml"
 json 'o["corpus"]["records"] == 2 and o["corpus"]["packs"] == 1 and o["corpus"]["is_exact"]'
+grep -q "can't be used" "$SCRATCH/out" && fail "a record that can't be used"
+# Packs in which nothing is observed are not computed, and not in the estimate.
+"$PYTHON" -c 'print("word " * 400)' >"$SCRATCH/long.txt"
+expect 0 "$LMDEPTH" check --json "$SCRATCH/job.yaml" --set corpus="$SCRATCH/long.txt" \
+    --set observe.positions=last --set run.pack_tokens=64
+json 'o["corpus"]["packs"] > 10 and 0 < o["corpus"]["model_tokens"] <= 64 < o["corpus"]["tokens"]'
+json 'o["time"]["tokens"] == o["corpus"]["model_tokens"] and o["time"]["seconds"] > 0'
+expect 0 "$LMDEPTH" check "$SCRATCH/job.yaml" --set corpus="$SCRATCH/long.txt" \
+    --set observe.positions=last --set run.pack_tokens=64
+prints "packs have no observed position and are not computed"
+# Records that can't be used: once, by reason.
+printf '{"text": "a"}\n{"text": " "}\n{"body": "b"}\n{\n\n{"text": 1}\n' >"$SCRATCH/bad.jsonl"
+expect 0 "$LMDEPTH" check "$SCRATCH/job.yaml" --set corpus="$SCRATCH/bad.jsonl"
+prints "records     5, of which 4 can't be used: 1 empty, 1 json, 2 field"
+same 1 "$(grep -c "can't be used" "$SCRATCH/out")"
+expect 0 "$LMDEPTH" check --json "$SCRATCH/job.yaml" --set corpus="$SCRATCH/bad.jsonl"
+json 'o["corpus"]["unusable"] == 4 and o["corpus"]["fates"]["field"] == 2 and not o["warnings"]'
+# A corpus of which only the beginning is looked at, plain and compressed: what it says is of all.
+"$PYTHON" - "$SCRATCH/large.jsonl" <<'PY' || fail "no large corpus"
+import gzip
+import sys
+
+line = b'{"text": "a few words", "x": "%s"}\n' % (b" " * 6000)
+plain = line * ((60 << 20) // len(line))
+open(sys.argv[1], "wb").write(plain)
+with gzip.open(sys.argv[1] + ".gz", "wb", compresslevel=1) as file:
+    file.write(plain)
+PY
+for corpus in large.jsonl large.jsonl.gz; do
+    expect 0 "$LMDEPTH" check --json "$SCRATCH/job.yaml" --set corpus="$SCRATCH/$corpus"
+    json 'not o["corpus"]["is_exact"] and 1.2 < o["corpus"]["whole"] < 2'
+    records=$(wc -l <"$SCRATCH/large.jsonl")
+    json "abs(o['corpus']['records'] * o['corpus']['whole'] / $records - 1) < 0.05"
+    json 'o["time"]["tokens"] == o["corpus"]["tokens"] * o["corpus"]["whole"]'
+done
+expect 0 "$LMDEPTH" check "$SCRATCH/job.yaml" --set corpus="$SCRATCH/large.jsonl"
+prints "in the first 32 MiB of text" "times as much in all" " for about "
+expect 0 "$LMDEPTH" check --json "$SCRATCH/job.yaml" --set corpus="$SCRATCH/large.jsonl" \
+    --set prompts.limit=7
+json 'o["corpus"]["is_exact"] and o["corpus"]["whole"] == 1 and o["corpus"]["records"] == 7'
+rm "$SCRATCH"/large.jsonl*
 expect 2 "$LMDEPTH" check "$SCRATCH/job.yaml" --set prompts.length=4000
 says "prompts.length"
 expect 0 "$LMDEPTH" run "$SCRATCH/job.yaml"
