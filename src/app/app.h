@@ -42,7 +42,8 @@ typedef struct lmd_job_arguments {
     int n_overrides;
     bool wants_help_job;
     bool is_quiet;
-    int threads; /* 0: not given */
+    bool has_output; /* -o */
+    int threads;     /* 0: not given */
     const char *work;
     char *owned[LMD_OVERRIDES]; /* keys of --set, freed by lmd_job_arguments_clear */
     int n_owned;
@@ -354,6 +355,12 @@ void lmd_attributes_clear(lmd_attributes *attributes);
 
 /* Can it be put there? Makes the folder; leaves nothing. */
 lmd_status lmd_place_check(const char *path);
+
+/* Writes a file whole. One that is there stays: *is_there, when it holds these bytes,
+ * `what` they are ("this sum") being said; LMD_USAGE when it holds others, unless it may
+ * be replaced. */
+lmd_status lmd_place_write(const char *path, const lmd_text *bytes, const char *what,
+                           bool is_fresh, bool *is_there);
 
 /* Is the file that is there this result? *is_complete then; LMD_USAGE when it is another
  * file. */

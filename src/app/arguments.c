@@ -145,6 +145,7 @@ static error_t parse_job_option(int key, char *text, struct argp_state *state)
         break;
     case 'o':
         add_override(state, arguments, "output", text, "-o");
+        arguments->has_output = true;
         break;
     case OPTION_THREADS:
         set_threads(state, arguments, text);

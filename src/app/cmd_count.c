@@ -1,5 +1,6 @@
-/* lmdepth count: the token frequencies of a job's corpus, prepared as `run` does it, on
- * standard output as a frequency file (id<TAB>count, comments with #). */
+/* lmdepth count: the token frequencies of a job's corpus, prepared as `run` does it, as a
+ * frequency file (id<TAB>count, comments with #): on standard output, or with -o in a
+ * file that appears whole or not at all. */
 
 #include <stdio.h>
 #include <string.h>
@@ -10,15 +11,18 @@
 typedef struct lmd_count_arguments {
     lmd_job_arguments job;
     double max_seconds; /* 0: no limit */
+    bool is_fresh;
 } lmd_count_arguments;
 
-enum { OPTION_MAX_TIME = 512 };
+enum { OPTION_MAX_TIME = 512, OPTION_FRESH };
 
 static const struct argp_option options[] = {
     {"max-time", OPTION_MAX_TIME, "TIME", 0,
      "Stop in time with what is counted saved, and exit code 75: 03:50:00, 2-12:00:00, "
      "90m, 45s",
      0},
+    {"fresh", OPTION_FRESH, NULL, 0,
+     "Replace another file that is already where -o puts the table", 0},
     {0},
 };
 
@@ -34,6 +38,9 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
     case OPTION_MAX_TIME:
         lmd_arguments_set_seconds(state, "--max-time", text, &arguments->max_seconds);
         break;
+    case OPTION_FRESH:
+        arguments->is_fresh = true;
+        break;
     default:
         return ARGP_ERR_UNKNOWN;
     }
@@ -45,14 +52,16 @@ static const struct argp argp = {
     .parser = parse_option,
     .args_doc = "JOB.yaml",
     .doc = "Counts how often each token id occurs in a job's corpus, and prints a "
-           "frequency file that another job can name in frequency.from. `lmdepth merge` "
-           "sums such files. Stopped by a signal or --max-time it ends with exit code "
+           "frequency file that another job can name in frequency.from, or writes it to "
+           "the FILE of -o. The job's own output is not touched. `lmdepth merge` sums "
+           "such files. Stopped by a signal or --max-time it ends with exit code "
            "75; the same command goes on.",
     .children = children,
 };
 
-/* Root. */
-static lmd_status print_counts(const lmd_inputs *inputs, const lmd_prepared *prepared)
+/* The frequency file's bytes, appended. */
+static void write_table(const lmd_inputs *inputs, const lmd_prepared *prepared,
+                        lmd_text *out)
 {
     const lmd_tokenizer *tokenizer = inputs->tokenizer;
     const size_t V = (size_t)inputs->policy.V;
@@ -71,15 +80,38 @@ static lmd_status print_counts(const lmd_inputs *inputs, const lmd_prepared *pre
         lmd_provenance_append_input(&table.inputs, prepared->file_hashes[f],
                                     lmd_corpus_file(inputs->corpus, f), "");
     }
-    lmd_text out = {0};
-    lmd_frequency_write(&table, &out);
-    fputs(lmd_text_string(&out), stdout);
-    lmd_text_clear(&out);
+    lmd_frequency_write(&table, out);
     lmd_frequency_clear(&table);
+}
+
+static lmd_status print_table(const lmd_text *table)
+{
+    fputs(lmd_text_string(table), stdout);
     if (fflush(stdout) != 0) {
         return lmd_status_set(LMD_RESOURCE, "standard output can't be written");
     }
     return LMD_OK;
+}
+
+/* Root. */
+static lmd_status give_counts(const lmd_count_arguments *arguments,
+                              const lmd_inputs *inputs, const lmd_prepared *prepared)
+{
+    const char *output = inputs->job->output;
+    lmd_text table = {0};
+    write_table(inputs, prepared, &table);
+    bool is_there = true;
+    const lmd_status status = arguments->job.has_output
+                                  ? lmd_place_write(output, &table, "this table",
+                                                    arguments->is_fresh, &is_there)
+                                  : print_table(&table);
+    lmd_text_clear(&table);
+    if (status == LMD_OK && !is_there) {
+        lmd_log_say("%s: token counts of %d file%s", output,
+                    lmd_corpus_files(inputs->corpus),
+                    lmd_corpus_files(inputs->corpus) == 1 ? "" : "s");
+    }
+    return status;
 }
 
 /* Root. */
@@ -93,9 +125,12 @@ static lmd_status lock_folder(lmd_lock **lock, const char *work)
 }
 
 /* Collective. */
-static lmd_status count_prepared(lmd_session *session, const lmd_inputs *inputs,
-                                 int threads, const char *work)
+static lmd_status count_prepared(lmd_session *session,
+                                 const lmd_count_arguments *arguments,
+                                 const lmd_inputs *inputs, const char *work)
 {
+    const int threads = lmd_threads_choose(arguments->job.threads,
+                                           lmd_parallel_share_of_processors(session));
     lmd_team *team = lmd_team_new(threads);
     lmd_prepared prepared = {0};
     lmd_lock *lock = NULL;
@@ -106,8 +141,8 @@ static lmd_status count_prepared(lmd_session *session, const lmd_inputs *inputs,
     }
     if (status == LMD_OK) {
         if (lmd_parallel_is_root(session)) {
-            status = print_counts(inputs, &prepared);
-            // What could not be printed is printed from the spool next time.
+            status = give_counts(arguments, inputs, &prepared);
+            // What could not be given is given from the spool next time.
             status = status == LMD_OK ? lmd_spool_clear(work) : status;
         }
         status = lmd_parallel_agree(session, status);
@@ -122,20 +157,24 @@ static lmd_status count_prepared(lmd_session *session, const lmd_inputs *inputs,
 }
 
 /* Collective. */
-static lmd_status count_job(lmd_session *session, const lmd_job_arguments *arguments)
+static lmd_status count_job(lmd_session *session, const lmd_count_arguments *arguments)
 {
+    const lmd_job_arguments *job = &arguments->job;
     lmd_inputs inputs;
-    lmd_status status = lmd_parallel_agree(session, lmd_inputs_open(&inputs, arguments));
+    lmd_status status = lmd_parallel_agree(session, lmd_inputs_open(&inputs, job));
+    if (status == LMD_OK && job->has_output) {
+        const bool is_root = lmd_parallel_is_root(session);
+        status = is_root ? lmd_place_check(inputs.job->output) : LMD_OK;
+        status = lmd_parallel_agree(session, status);
+    }
     if (status == LMD_OK) {
         lmd_text work = {0};
-        if (arguments->work != NULL) {
-            lmd_text_append_string(&work, arguments->work);
+        if (job->work != NULL) {
+            lmd_text_append_string(&work, job->work);
         } else {
             lmd_text_append_format(&work, "%s.count.work", inputs.job->output);
         }
-        const int threads = lmd_threads_choose(arguments->threads,
-                                               lmd_parallel_share_of_processors(session));
-        status = count_prepared(session, &inputs, threads, lmd_text_string(&work));
+        status = count_prepared(session, arguments, &inputs, lmd_text_string(&work));
         lmd_text_clear(&work);
     }
     lmd_inputs_clear(&inputs);
@@ -156,7 +195,7 @@ int lmd_command_count(int argc, char **argv)
     lmd_stop_watch(arguments.max_seconds);
     lmd_session *session = lmd_parallel_start(&argc, &argv);
     lmd_stop_watch_again();
-    const lmd_status status = count_job(session, &arguments.job);
+    const lmd_status status = count_job(session, &arguments);
     if (status == LMD_STOPPED) {
         lmd_log_say("%s", lmd_status_message());
     } else if (status != LMD_OK && lmd_parallel_is_root(session)) {

@@ -1,7 +1,6 @@
 /* Frequency files (`lmdepth count`) of disjoint corpora to one. */
 
 #include <string.h>
-#include <sys/stat.h>
 
 #include "merge.h"
 
@@ -58,29 +57,6 @@ static lmd_status add_file(const lmd_merge *merge, const char *path,
     return status;
 }
 
-/* An existing file stays, unless it is this very one or may be replaced. */
-static lmd_status judge_existing(const lmd_merge *merge, const lmd_text *bytes,
-                                 bool *is_there)
-{
-    lmd_text old = {0};
-    *is_there = lmd_file_exists(merge->output) && !merge->is_fresh;
-    if (!*is_there) {
-        return LMD_OK;
-    }
-    const lmd_status status = lmd_file_read_all(merge->output, bytes->size, &old);
-    const bool is_same = status == LMD_OK && old.size == bytes->size &&
-                         memcmp(lmd_text_string(&old), bytes->bytes, old.size) == 0;
-    lmd_text_clear(&old);
-    if (!is_same) {
-        return lmd_status_set(LMD_USAGE,
-                              "output: %s is there and is not this sum; --fresh replaces "
-                              "it",
-                              merge->output);
-    }
-    lmd_log_say("%s holds this sum already", merge->output);
-    return LMD_OK;
-}
-
 lmd_status lmd_merge_counts(const lmd_merge *merge)
 {
     lmd_frequency_table sum = {0};
@@ -92,14 +68,12 @@ lmd_status lmd_merge_counts(const lmd_merge *merge)
     bool is_there = false;
     if (status == LMD_OK) {
         lmd_frequency_write(&sum, &bytes);
-        status = judge_existing(merge, &bytes, &is_there);
+        status = lmd_place_write(merge->output, &bytes, "this sum", merge->is_fresh,
+                                 &is_there);
     }
     if (status == LMD_OK && !is_there) {
-        status = lmd_file_write(merge->output, bytes.bytes, bytes.size);
-        if (status == LMD_OK) {
-            lmd_log_say("%s: token counts of %d file%s", merge->output, merge->n,
-                        merge->n == 1 ? "" : "s");
-        }
+        lmd_log_say("%s: token counts of %d file%s", merge->output, merge->n,
+                    merge->n == 1 ? "" : "s");
     }
     lmd_text_clear(&bytes);
     lmd_frequency_clear(&sum);

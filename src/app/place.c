@@ -41,6 +41,31 @@ lmd_status lmd_place_check(const char *path)
     return status;
 }
 
+/* An existing file stays, unless it is this very one or may be replaced. */
+static lmd_status judge_bytes(const char *path, const lmd_text *bytes, const char *what)
+{
+    lmd_text old = {0};
+    const lmd_status status = lmd_file_read_all(path, bytes->size, &old);
+    const bool is_same = status == LMD_OK && old.size == bytes->size &&
+                         memcmp(lmd_text_string(&old), bytes->bytes, old.size) == 0;
+    lmd_text_clear(&old);
+    if (!is_same) {
+        return lmd_status_set(LMD_USAGE,
+                              "output: %s is there and is not %s; --fresh replaces it",
+                              path, what);
+    }
+    lmd_log_say("%s holds %s already", path, what);
+    return LMD_OK;
+}
+
+lmd_status lmd_place_write(const char *path, const lmd_text *bytes, const char *what,
+                           bool is_fresh, bool *is_there)
+{
+    *is_there = lmd_file_exists(path) && !is_fresh;
+    return *is_there ? judge_bytes(path, bytes, what)
+                     : lmd_file_write(path, bytes->bytes, bytes->size);
+}
+
 lmd_status lmd_place_judge(const char *path, const char *fingerprint, bool *is_complete)
 {
     lmd_text found = {0};

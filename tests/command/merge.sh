@@ -94,6 +94,27 @@ observe: {metrics: [$all], folds: 2}
 JOB
 "$LMDEPTH" count "$SCRATCH/abc.yaml" >"$SCRATCH/abc.tsv" 2>"$SCRATCH/err" || fail "count"
 
+# -o: the same table in a file; what is there is treated as merge does.
+count="$LMDEPTH count $SCRATCH/abc.yaml -o $SCRATCH/out.tsv"
+expect 0 $count
+[ ! -s "$SCRATCH/out" ] || fail "a table on standard output as well"
+says "out.tsv: token counts of 3 files"
+cmp -s "$SCRATCH/abc.tsv" "$SCRATCH/out.tsv" || fail "-o gives another table"
+expect 0 $count
+says "out.tsv holds this table already"
+expect 2 $count --set prompts.limit=1
+says "out.tsv is there and is not this table" "--fresh"
+expect 0 $count --set prompts.limit=1 --fresh
+cmp -s "$SCRATCH/abc.tsv" "$SCRATCH/out.tsv" && fail "not replaced"
+expect 2 "$LMDEPTH" count "$SCRATCH/abc.yaml" -o "$SCRATCH"
+says "is a folder"
+expect 137 env LD_PRELOAD="$BUILD/tests/faults/kill_at.so" KILL_CALL=rename \
+    KILL_OF='/killed.count$' KILL_AT=1 "$LMDEPTH" count "$SCRATCH/abc.yaml" -o "$SCRATCH/killed.count"
+[ ! -e "$SCRATCH/killed.count" ] || fail "a killed count wrote its file"
+expect 0 "$LMDEPTH" count "$SCRATCH/abc.yaml" -o "$SCRATCH/killed.count"
+cmp -s "$SCRATCH/abc.tsv" "$SCRATCH/killed.count" || fail "another table after a kill"
+[ ! -e "$SCRATCH/abc.nc" ] || fail "count wrote a result"
+
 # Frequency files add up to that of all files.
 counts() { grep -v '^#' "$1"; }
 expect 0 $merge "$SCRATCH/c.tsv" "$SCRATCH/a.tsv" "$SCRATCH/b.tsv" -o "$SCRATCH/sum.tsv"
