@@ -107,7 +107,8 @@ void lmd_frequency_free(lmd_frequency *frequency); /* accepts NULL */
 
 /* Reads counts (V) of a frequency file: the depth paper's JSON {"<id>": {"count": n,
  * ...}, ...} or TSV lines id<TAB>count, # comments; plain, .zst or .gz. Ids not listed
- * count 0; an id twice or outside [0, V): LMD_INPUT with line or key. A missing file:
+ * count 0; an id twice or outside [0, V): LMD_INPUT with line or key; so is a file
+ * without any id, unless it has the "# vocabulary" of `lmdepth count`. A missing file:
  * LMD_USAGE. */
 lmd_status lmd_frequency_read(const char *path, int V, int64_t *counts,
                               char sha256[LMD_SHA256_HEX]);

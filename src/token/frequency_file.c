@@ -18,6 +18,7 @@ typedef struct table {
     int64_t *counts;           /* (V) borrowed; of one that grows, of `file` */
     bool *seen;                /* (V) owned */
     lmd_frequency_table *file; /* grows with the ids; NULL: fixed, without comments */
+    bool is_one; /* an id, or the header that `lmdepth count` writes, was found */
 } table;
 
 /* For an id of a table that grows. */
@@ -52,6 +53,7 @@ static lmd_status set_count(table *out, const char *id_string, int64_t count)
         return lmd_status_set(LMD_INPUT, "the count %lld is negative", (long long)count);
     }
     out->seen[id] = true;
+    out->is_one = true;
     out->counts[id] = count;
     if (out->file != NULL && id >= out->file->n) {
         out->file->n = (int)id + 1;
@@ -119,6 +121,9 @@ static lmd_status read_line(table *out, char *line, size_t size)
     if (size > 0 && line[size - 1] == '\r') {
         line[--size] = '\0';
     }
+    if (strncmp(line, "# vocabulary ", 13) == 0) {
+        out->is_one = true;
+    }
     if (line[0] == '#' && out->file != NULL) {
         read_comment(out->file, line);
     }
@@ -180,6 +185,18 @@ static lmd_status read_bytes(table *out, lmd_text *bytes)
     return read_lines(out, bytes->bytes + at, bytes->size - at);
 }
 
+/* A table without any id may come from a corpus without any token, but then it has its
+ * header; an empty or foreign file is rather a mistake. */
+static lmd_status read_table(table *out, lmd_text *bytes)
+{
+    LMD_TRY(read_bytes(out, bytes));
+    return out->is_one ? LMD_OK
+                       : lmd_status_set(LMD_INPUT,
+                                        "no frequency file: it has no line of an id, a "
+                                        "tab and a count, nor the \"# vocabulary\" of "
+                                        "lmdepth count");
+}
+
 /* sha256 may be NULL. */
 static lmd_status read_file(const char *path, table *out, char *sha256)
 {
@@ -191,7 +208,7 @@ static lmd_status read_file(const char *path, table *out, char *sha256)
         if (sha256 != NULL) {
             lmd_stream_sha256(stream, sha256);
         }
-        status = lmd_status_within(read_bytes(out, &bytes), "%s", path);
+        status = lmd_status_within(read_table(out, &bytes), "%s", path);
     }
     lmd_text_clear(&bytes);
     lmd_stream_close(stream);
@@ -201,7 +218,7 @@ static lmd_status read_file(const char *path, table *out, char *sha256)
 lmd_status lmd_frequency_read(const char *path, int V, int64_t *counts,
                               char sha256[LMD_SHA256_HEX])
 {
-    table out = {V, counts, lmd_memory_new((size_t)V, sizeof(bool)), NULL};
+    table out = {V, counts, lmd_memory_new((size_t)V, sizeof(bool)), NULL, false};
     memset(counts, 0, (size_t)V * sizeof *counts);
     const lmd_status status = read_file(path, &out, sha256);
     lmd_memory_free(out.seen);
@@ -211,7 +228,7 @@ lmd_status lmd_frequency_read(const char *path, int V, int64_t *counts,
 lmd_status lmd_frequency_load(const char *path, lmd_frequency_table *file)
 {
     *file = (lmd_frequency_table){0};
-    table out = {0, NULL, NULL, file};
+    table out = {0, NULL, NULL, file, false};
     const lmd_status status = read_file(path, &out, NULL);
     file->counts = out.counts;
     lmd_memory_free(out.seen);

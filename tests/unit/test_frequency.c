@@ -93,7 +93,7 @@ static void test_files_are_read(void **state)
                " {\"3\": {\"token\": \"x\", \"count\": 123456789012, \"ratio\": 0.5},"
                "\"0\": {\"count\": 7}}\n");
     expect_counts("c.json", expected);
-    write_case("d.tsv", "");
+    write_case("d.tsv", "# vocabulary 4\n# tokens 0\n");
     const int64_t none[4] = {0, 0, 0, 0};
     expect_counts("d.tsv", none);
 }
@@ -115,6 +115,9 @@ static void expect_error(const char *text, lmd_status status, const char *part)
 static void test_bad_files_are_refused_by_place(void **state)
 {
     (void)state;
+    expect_error("", LMD_INPUT, "no frequency file");
+    expect_error("\n# a comment\n", LMD_INPUT, "no frequency file");
+    expect_error("{}", LMD_INPUT, "no frequency file");
     expect_error("0\t1\n4\t1\n", LMD_INPUT, "line 2");
     expect_error("0\t1\n#\n0\t2\n", LMD_INPUT, "line 3");
     expect_error("-1\t1\n", LMD_INPUT, "-1");
@@ -206,7 +209,8 @@ static void test_tables_that_do_not_fit(void **state)
     (void)state;
     lmd_frequency_table table;
     expect_no_sum("# vocabulary 5\n", "# vocabulary 6\n", LMD_USAGE, "6");
-    expect_no_sum("# tokenizer none\n", "# tokenizer " HASH_A "\n", LMD_USAGE, "none");
+    expect_no_sum("# tokenizer none\n1\t1\n", "# tokenizer " HASH_A "\n1\t1\n", LMD_USAGE,
+                  "none");
     expect_no_sum("5\t1\n", "# vocabulary 5\n", LMD_USAGE, "the id 5");
     expect_no_sum("# vocabulary 5\n", "6\t1\n", LMD_USAGE, "the id 6");
     expect_no_sum("1\t9223372036854775807\n", "1\t1\n", LMD_INPUT, "overflows");
