@@ -78,6 +78,27 @@ static lmd_status check_output(const lmd_merge *merge)
     return LMD_OK;
 }
 
+/* Of some results and other files: these are frequency files, which do not fit, or
+ * nothing that is known. */
+static lmd_status refuse_mixture(const lmd_merge *merge)
+{
+    const char *result = NULL, *other = NULL;
+    for (int i = merge->n - 1; i >= 0; i--) {
+        const char **place = lmd_output_is_result(merge->paths[i]) ? &result : &other;
+        *place = merge->paths[i];
+    }
+    lmd_frequency_table table;
+    const lmd_status status = lmd_frequency_load(other, &table);
+    lmd_frequency_clear(&table);
+    return status == LMD_OK
+               ? lmd_status_set(LMD_USAGE,
+                                "%s is a result and %s a frequency file: they can't be "
+                                "summed",
+                                result, other)
+               : lmd_status_set(LMD_INPUT, "%s is neither a result nor a frequency file",
+                                other);
+}
+
 static lmd_status run_merge(const lmd_merge *merge)
 {
     int n_results = 0;
@@ -87,14 +108,8 @@ static lmd_status run_merge(const lmd_merge *merge)
         }
         n_results += lmd_output_is_result(merge->paths[i]);
     }
-    for (int i = 1; i < merge->n && n_results > 0 && n_results < merge->n; i++) {
-        if (lmd_output_is_result(merge->paths[i]) !=
-            lmd_output_is_result(merge->paths[0])) {
-            return lmd_status_set(LMD_INPUT,
-                                  "%s and %s: one is a NetCDF file, the other "
-                                  "is not",
-                                  merge->paths[0], merge->paths[i]);
-        }
+    if (n_results > 0 && n_results < merge->n) {
+        return refuse_mixture(merge);
     }
     LMD_TRY(check_output(merge));
     return n_results > 0 ? lmd_merge_results(merge) : lmd_merge_counts(merge);
