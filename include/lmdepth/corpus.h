@@ -65,8 +65,9 @@ typedef struct lmd_corpus lmd_corpus;
 
 /* Expands the globs (files in byte order of their names), settles formats, plans units.
  * LMD_USAGE, with `where`: a glob without files, an unknown format or extension (with the
- * list), both group and group_field, a format that is not built yet. LMD_INPUT: a match
- * that is a folder or can't be read. Strings are copied. */
+ * list), both group and group_field, a group_field or a field other than "text" of a
+ * format without fields, a format that is not built yet. LMD_INPUT: a match that is a
+ * folder or can't be read. Strings are copied. */
 lmd_status lmd_corpus_open(lmd_corpus **out, const lmd_source *sources, int n_sources);
 void lmd_corpus_close(lmd_corpus *corpus); /* accepts NULL */
 

@@ -10,6 +10,8 @@
 
 enum { UNIT_BYTES = 4 << 20 }; /* of files that are read together, as stored */
 
+static const char default_field[] = "text"; /* as in the table of job keys */
+
 #define LMD_FATE_NAME(name, label) label,
 const char *const lmd_fate_names[LMD_FATE_COUNT] = {LMD_FATE_LIST(LMD_FATE_NAME)};
 #undef LMD_FATE_NAME
@@ -50,11 +52,13 @@ static lmd_status find_format(const corpus_source *source, const char *name,
                              is_auto ? ": the extension tells no format"
                                      : " is no format");
     }
-    if (source->group_field && !file->format->has_fields) {
-        return lmd_status_set(LMD_USAGE,
-                              "%s: corpus.group_field: %s is read as %s, which has no "
-                              "fields",
-                              source->where, file->path, file->format->name);
+    // The default does no harm, and stands in the effective job of every result.
+    const bool has_field = strcmp(source->field, default_field) != 0;
+    if ((source->group_field || has_field) && !file->format->has_fields) {
+        return lmd_status_set(
+            LMD_USAGE, "%s: corpus.%s: %s is read as %s, which has no fields",
+            source->where, source->group_field ? "group_field" : "field", file->path,
+            file->format->name);
     }
     return LMD_OK;
 }
@@ -122,7 +126,7 @@ static lmd_status add_source(lmd_corpus *corpus, const lmd_source *source)
     const char *const field = source->group_field;
     corpus_source *const copy = &corpus->sources[corpus->n_sources++];
     copy->path = copy_or(source->path, "");
-    copy->field = copy_or(source->field, "text");
+    copy->field = copy_or(source->field, default_field);
     copy->group = copy_or(source->group, "all");
     copy->group_field = field ? lmd_memory_copy_text(field) : NULL;
     copy->where = copy_or(source->where, "corpus");

@@ -324,7 +324,7 @@ static void sort_groups(collector *c)
 }
 
 /* Something must be there that could be observed or was left out by choice. */
-static lmd_status check_usable(const lmd_spool *spool)
+static lmd_status check_usable(const lmd_corpus *corpus, const lmd_spool *spool)
 {
     int64_t sums[LMD_FATE_COUNT] = {0};
     for (int k = 0; k < spool->n_chunks; k++) {
@@ -346,9 +346,15 @@ static lmd_status check_usable(const lmd_spool *spool)
                                    (long long)sums[fate], lmd_fate_names[fate]);
         }
     }
-    const lmd_status status =
-        lmd_status_set(LMD_INPUT, "no usable record in the whole corpus%s",
-                       fates.size > 0 ? fates.bytes : ", which has no record at all");
+    lmd_text others = {0};
+    if (corpus->n_sources > 1) {
+        lmd_text_append_format(&others, " and %d more", corpus->n_sources - 1);
+    }
+    const lmd_status status = lmd_status_set(
+        LMD_INPUT, "%s: corpus.path: %s%s: no usable record in the whole corpus%s",
+        corpus->sources[0].where, corpus->sources[0].path, lmd_text_string(&others),
+        fates.size > 0 ? fates.bytes : ", which has no record at all");
+    lmd_text_clear(&others);
     lmd_text_clear(&fates);
     return status;
 }
@@ -362,7 +368,7 @@ static lmd_status collect_all(collector *c)
     }
     sort_groups(c);
     LMD_TRY(lmd_spool_check(c->spool, c->policy));
-    return c->is_beginning ? LMD_OK : check_usable(c->spool);
+    return c->is_beginning ? LMD_OK : check_usable(c->corpus, c->spool);
 }
 
 static lmd_status collect(lmd_spool **out, const lmd_corpus *corpus,

@@ -221,7 +221,7 @@ static void test_no_usable_record(void **state)
     case_add(&c, "a.in", "jsonl");
     assert_int_equal(case_run_into(&c, &spool, false), LMD_INPUT);
     assert_null(spool);
-    assert_non_null(strstr(lmd_status_message(), "no usable record"));
+    assert_non_null(strstr(lmd_status_message(), "a.in: no usable record"));
     assert_non_null(strstr(lmd_status_message(), "1 json, 2 field"));
     case_write(&c, "a.in", "\n \n");
     assert_int_equal(case_run_into(&c, &spool, false), LMD_INPUT);

@@ -43,6 +43,8 @@ static void test_open_refuses(void **state)
     assert_open(&c, LMD_USAGE, "not yet");
     case_add(&c, "a.txt", "auto")->group_field = "x";
     assert_open(&c, LMD_USAGE, "group_field");
+    case_add(&c, "a.txt", "auto")->field = "body";
+    assert_open(&c, LMD_USAGE, "corpus.field");
     lmd_source *const both = case_add(&c, "a.jsonl", "auto");
     both->group = "x";
     both->group_field = "y";
