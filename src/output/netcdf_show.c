@@ -78,6 +78,21 @@ static lmd_status read_text(const view *v, int id, const char *name, lmd_text *v
     return LMD_OK;
 }
 
+/* What must stay on its line: control characters are escaped as JSON does. */
+static void append_line(lmd_text *out, const char *text)
+{
+    for (; *text; text++) {
+        const unsigned char byte = (unsigned char)*text;
+        if (byte == '\n' || byte == '\t') {
+            lmd_text_append_string(out, byte == '\n' ? "\\n" : "\\t");
+        } else if (byte < 0x20 || byte == 0x7f) {
+            lmd_text_append_format(out, "\\u%04x", byte);
+        } else {
+            lmd_text_append(out, text, 1);
+        }
+    }
+}
+
 enum { SCREEN_LINES = 20, SCREEN_LABELS = 20, LARGEST_TABLE = 1 << 27 };
 
 /* A text of several lines begins below its name, indented, and is cut: this is a screen.
@@ -138,7 +153,9 @@ static lmd_status show_title(const view *v)
         append_string(v->out, lmd_text_string(&title), title.size);
     } else {
         lmd_text_append_format(v->out, "result      %s\n", v->path);
-        lmd_text_append_format(v->out, "title       %s\n", lmd_text_string(&title));
+        lmd_text_append_string(v->out, "title       ");
+        append_line(v->out, lmd_text_string(&title));
+        lmd_text_append_string(v->out, "\n");
     }
     lmd_text_clear(&title);
     return status;
@@ -307,7 +324,7 @@ static lmd_status show_labels(const view *v, const char *variable, const char *k
         if (v->json) {
             append_string(v->out, label, strlen(label));
         } else {
-            lmd_text_append_string(v->out, label);
+            append_line(v->out, label);
         }
     }
     lmd_text_append_string(v->out, n_shown < n ? ", ..." : "");
