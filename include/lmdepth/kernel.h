@@ -16,10 +16,11 @@
 #ifndef LMDEPTH_KERNEL_H
 #define LMDEPTH_KERNEL_H
 
-#include <stdbool.h>           /* bool */
-#include <stddef.h>            /* size_t */
-#include <stdint.h>            /* int32_t */
-#include <lmdepth/base/team.h> /* lmd_team */
+#include <stdbool.h>             /* bool */
+#include <stddef.h>              /* size_t */
+#include <stdint.h>              /* int32_t */
+#include <lmdepth/base/status.h> /* lmd_status */
+#include <lmdepth/base/team.h>   /* lmd_team */
 
 /* ---- the engine room: which arithmetic, which threads ---- */
 
@@ -34,6 +35,10 @@ const char *lmd_kernel_better_core(void);
  * the program itself asks for; 0 when it is not going to be used. Where a limit leaves
  * less it does not fail but tries for ever. May be called before anything else. */
 double lmd_kernel_library_space(void);
+
+/* LMD_USAGE when LMDEPTH_KERNEL names a product that this processor has not, which would
+ * be fatal below. May be called before anything else. */
+lmd_status lmd_kernel_check_choice(bool is_bf16);
 
 /* Chooses the product: the fastest tile kernel that the processor can run (AVX-512, AVX2
  * with FMA), else OpenBLAS if it passes the self-test, else plain C. LMDEPTH_KERNEL =

@@ -133,25 +133,38 @@ static const lmd_product *find_pairs(const char *forced)
     return *tile;
 }
 
-/* The place of the forced product in the list. */
-static int find_forced(const lmd_kernel *kernel, const lmd_product *const *list, int n,
-                       const char *forced)
+/* The place of the forced product in the list; LMD_USAGE when it is not there. */
+static lmd_status find_forced(const lmd_product *const *list, int n, bool is_bf16,
+                              const char *forced, int *place)
 {
     lmd_text names = {0};
-    for (int i = 0; i < n; i++) {
-        if (strcmp(list[i]->name, forced) == 0) {
+    for (*place = 0; *place < n; ++*place) {
+        if (strcmp(list[*place]->name, forced) == 0) {
             lmd_text_clear(&names);
-            return i;
+            return LMD_OK;
         }
-        lmd_text_append_format(&names, " %s", list[i]->name);
+        lmd_text_append_format(&names, " %s", list[*place]->name);
     }
     const lmd_product *const *tile = lmd_product_pair_tiles();
-    for (; kernel->is_bf16 && *tile != NULL; tile++) {
+    for (; is_bf16 && *tile != NULL; tile++) {
         lmd_text_append_format(&names, " %s", (*tile)->name);
     }
-    lmd_log_fatal(
+    const lmd_status status = lmd_status_set(
         LMD_USAGE, "LMDEPTH_KERNEL=%s: this processor has no such kernel%s, only%s",
-        forced, kernel->is_bf16 ? " for bf16" : " for f32", lmd_text_string(&names));
+        forced, is_bf16 ? " for bf16" : " for f32", lmd_text_string(&names));
+    lmd_text_clear(&names);
+    return status;
+}
+
+lmd_status lmd_kernel_check_choice(bool is_bf16)
+{
+    const lmd_product *list[MAX_PRODUCTS];
+    const char *forced = forced_name();
+    int place;
+    if (forced == NULL || (is_bf16 && find_pairs(forced) != NULL)) {
+        return LMD_OK;
+    }
+    return find_forced(list, list_products(list), is_bf16, forced, &place);
 }
 
 /* From list[i] on, the first product that passes the place test. */
@@ -180,7 +193,10 @@ static void choose_products(lmd_kernel *kernel)
     int i = 0;
     snprintf(kernel->why, sizeof kernel->why, "the fastest that this processor has");
     if (forced != NULL) {
-        i = pairs != NULL ? 0 : find_forced(kernel, list, n, forced);
+        if (pairs == NULL &&
+            find_forced(list, n, kernel->is_bf16, forced, &i) != LMD_OK) {
+            lmd_log_fatal(LMD_USAGE, "%s", lmd_status_message());
+        }
         snprintf(kernel->why, sizeof kernel->why, "forced by LMDEPTH_KERNEL=%s", forced);
     } else if (kernel->is_bf16 && pairs == NULL) {
         snprintf(
