@@ -116,6 +116,10 @@ typedef struct lmd_inputs {
 lmd_status lmd_inputs_open(lmd_inputs *inputs, const lmd_job_arguments *arguments);
 void lmd_inputs_clear(lmd_inputs *inputs);
 
+/* Before MPI is started, which makes a long story of a fatal error: has the processor the
+ * product that LMDEPTH_KERNEL forces? Each rank asks its own. */
+lmd_status lmd_inputs_check_kernel(const lmd_job_arguments *arguments);
+
 /* The kernel of the job's precision, for the job's model. */
 lmd_kernel *lmd_inputs_new_kernel(const lmd_inputs *inputs, lmd_team *team);
 

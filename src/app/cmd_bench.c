@@ -366,6 +366,11 @@ int lmd_command_bench(int argc, char **argv)
                    ? lmd_arguments_fail(report_all(&arguments, NULL))
                    : LMD_OK;
     }
+    code = lmd_arguments_fail(lmd_inputs_check_kernel(&arguments.job));
+    if (code != LMD_OK) {
+        lmd_job_arguments_clear(&arguments.job);
+        return code;
+    }
     lmd_bench_job job;
     bool is_root;
     code = (int)time_job(&argc, &argv, &arguments, &job, &is_root);

@@ -173,7 +173,11 @@ int lmd_command_run(int argc, char **argv)
         return code;
     }
     lmd_log_set_quiet(arguments.job.is_quiet);
-    code = lmd_arguments_fail(lmd_limits_check_start(&arguments.job));
+    lmd_status possible = lmd_inputs_check_kernel(&arguments.job);
+    if (possible == LMD_OK) {
+        possible = lmd_limits_check_start(&arguments.job);
+    }
+    code = lmd_arguments_fail(possible);
     if (code != LMD_OK) {
         lmd_job_arguments_clear(&arguments.job);
         lmd_memory_free(command_line);

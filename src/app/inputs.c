@@ -20,6 +20,18 @@ lmd_kernel *lmd_inputs_new_kernel(const lmd_inputs *inputs, lmd_team *team)
                            : lmd_kernel_new(team, max_C);
 }
 
+lmd_status lmd_inputs_check_kernel(const lmd_job_arguments *arguments)
+{
+    lmd_job *job = NULL;
+    lmd_status status = LMD_OK; // what is wrong with the job is said when MPI runs
+    if (lmd_job_read(&job, arguments->job, arguments->overrides,
+                     arguments->n_overrides) == LMD_OK) {
+        status = lmd_kernel_check_choice(strcmp(job->precision, "bf16") == 0);
+    }
+    lmd_job_free(job);
+    return status;
+}
+
 static lmd_status open_model(lmd_inputs *inputs)
 {
     const lmd_job *job = inputs->job;

@@ -12,7 +12,19 @@ says "plain C"
 expect 0 env LMDEPTH_KERNEL=blas "$LMDEPTH" run "$SCRATCH/job.yaml" -o "$SCRATCH/blas.nc"
 says "OpenBLAS"
 expect 2 env LMDEPTH_KERNEL=abacus "$LMDEPTH" run "$SCRATCH/job.yaml" --fresh
-says "abacus"
+says "LMDEPTH_KERNEL=abacus: this processor has no such kernel for f32, only "
+grep -qi "mpi_abort" "$SCRATCH/err" && fail "an abort of MPI"
+expect 2 env LMDEPTH_KERNEL=abacus "$LMDEPTH" run "$SCRATCH/job.yaml" --fresh \
+    --set model.precision=bf16
+says "no such kernel for bf16"
+expect 2 env LMDEPTH_KERNEL=abacus "$LMDEPTH" check "$SCRATCH/job.yaml"
+says "LMDEPTH_KERNEL=abacus"
+expect 2 env LMDEPTH_KERNEL=abacus "$LMDEPTH" bench --job "$SCRATCH/job.yaml"
+says "LMDEPTH_KERNEL=abacus"
+grep -qi "mpi_abort" "$SCRATCH/err" && fail "an abort of MPI"
+expect 2 env LMDEPTH_KERNEL=abacus $MPIRUN -n 2 "$LMDEPTH" run "$SCRATCH/job.yaml" --fresh
+same 1 "$(grep -c "LMDEPTH_KERNEL=abacus" "$SCRATCH/err")"
+grep -qi "mpi_abort" "$SCRATCH/err" && fail "an abort of MPI"
 # The same arithmetic by other instructions is the same result.
 if grep -q avx512dq /proc/cpuinfo; then
     expect 0 env LMDEPTH_KERNEL=avx512 "$LMDEPTH" run "$SCRATCH/job.yaml" -o "$SCRATCH/512.nc"
