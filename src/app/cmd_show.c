@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <jansson.h>
 #include <lmdepth/weights.h>
@@ -35,7 +36,9 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
         break;
     case ARGP_KEY_END:
         if (arguments->path == NULL) {
-            argp_error(state, "which model, tokenizer, job, result or work folder?");
+            argp_error(
+                state,
+                "which model, tokenizer, job, result, frequency file or work folder?");
         }
         break;
     default:
@@ -48,8 +51,8 @@ static const struct argp argp = {
     .options = options,
     .parser = parse_option,
     .args_doc = "FILE",
-    .doc = "Shows what a model, a tokenizer, a job, a result or the work folder of an "
-           "unfinished run is, in a screen.",
+    .doc = "Shows what a model, a tokenizer, a job, a result, a frequency file or the "
+           "work folder of an unfinished run is, in a screen.",
 };
 
 /* ---- model ---- */
@@ -240,6 +243,65 @@ static lmd_status show_result(const lmd_show_arguments *arguments)
     return status;
 }
 
+enum { LARGEST_TABLE = 256 << 20 }; /* bytes of the file */
+
+/* Sums saturate: a file of somebody else may hold any counts. */
+static int64_t add_counts(int64_t sum, int64_t count)
+{
+    return count > INT64_MAX - sum ? INT64_MAX : sum + count;
+}
+
+static void print_table(const lmd_show_arguments *arguments,
+                        const lmd_frequency_table *table)
+{
+    int64_t tokens = 0;
+    int ids = 0, largest = 0;
+    for (int id = 0; id < table->n; id++) {
+        tokens = add_counts(tokens, table->counts[id]);
+        ids += table->counts[id] > 0;
+        largest = table->counts[id] > table->counts[largest] ? id : largest;
+    }
+    const int64_t most = table->n > 0 ? table->counts[largest] : 0;
+    if (arguments->is_json) {
+        json_t *root = json_pack(
+            "{s:s, s:s, s:I, s:i, s:i, s:i, s:I, s:s}", "kind", "frequency", "path",
+            arguments->path, "tokens", (json_int_t)tokens, "ids", ids, "vocabulary",
+            table->vocabulary, "largest_id", most > 0 ? largest : -1, "largest_count",
+            (json_int_t)most, "tokenizer", table->tokenizer);
+        char *text = json_dumps(root, JSON_INDENT(2));
+        puts(text);
+        free(text);
+        json_decref(root);
+        return;
+    }
+    printf("frequency   %s\n", arguments->path);
+    printf("tokens      %lld, of %d ids", (long long)tokens, ids);
+    printf(table->vocabulary > 0 ? " in a vocabulary of %d\n" : "\n", table->vocabulary);
+    if (most > 0) {
+        printf("largest     %lld of id %d (%.3g %%)\n", (long long)most, largest,
+               100.0 * (double)most / (double)tokens);
+    }
+    printf("tokenizer   %s\n",
+           table->tokenizer[0] != '\0' ? table->tokenizer : "not known");
+}
+
+/* The counts of `lmdepth count`, or of somebody else; false when it is no such file, for
+ * the other kinds to say what is wrong with it. */
+static bool show_table(const lmd_show_arguments *arguments)
+{
+    lmd_frequency_table table;
+    struct stat info;
+    if (stat(arguments->path, &info) != 0 || info.st_size > LARGEST_TABLE) {
+        return false; // a table of the largest vocabulary is smaller
+    }
+    const bool is_one = lmd_frequency_load(arguments->path, &table) == LMD_OK;
+    if (is_one) {
+        print_table(arguments, &table);
+    }
+    lmd_frequency_clear(&table);
+    return is_one;
+}
+
 static lmd_status show_work(const lmd_show_arguments *arguments)
 {
     lmd_text text = {0};
@@ -299,6 +361,10 @@ static lmd_status show_file(const lmd_show_arguments *arguments)
     if (lmd_file_ends_with(path, ".yaml") || lmd_file_ends_with(path, ".yml")) {
         return show_job(arguments);
     }
+    if (!lmd_file_is_folder(path) && !is_named_like_weights(path) &&
+        !lmd_file_ends_with(path, ".model") && show_table(arguments)) {
+        return LMD_OK;
+    }
     if (is_tokenizer(path)) {
         return show_tokenizer(arguments);
     }
@@ -308,7 +374,7 @@ static lmd_status show_file(const lmd_show_arguments *arguments)
         return lmd_status_set(
             LMD_INPUT,
             "%s: no model, tokenizer (.json, .model, .gguf), job (.yaml), "
-            "result or work folder",
+            "frequency file, result or work folder",
             path);
     }
     return status;

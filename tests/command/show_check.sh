@@ -105,6 +105,25 @@ expect 0 "$LMDEPTH" show "$SCRATCH/job.nc"
 prints "positions" "used"
 expect 0 "$LMDEPTH" show --json "$SCRATCH/job.nc"
 json 'o'
+# A label with control characters stays on its line.
+write_job label <<'JOB'
+title: "One\ntwo"
+corpus: {path: text.txt, group: "a\nb\tc\x01"}
+JOB
+expect 0 "$LMDEPTH" run "$SCRATCH/label.yaml"
+expect 0 "$LMDEPTH" show "$SCRATCH/label.nc"
+prints 'groups      a\nb\tc\u0001' 'title       One\ntwo'
+expect 0 "$LMDEPTH" show --json "$SCRATCH/label.nc"
+json 'o["title"] == "One\ntwo" and o["groups"] == ["a\nb\tc\x01"]'
+# A corpus of nothing is named, and so is a key that a format can't use.
+: >"$SCRATCH/nothing.txt"
+expect 3 "$LMDEPTH" check "$SCRATCH/job.yaml" --set corpus="$SCRATCH/nothing.txt"
+says "corpus.path: $SCRATCH/nothing.txt: no usable record in the whole corpus, which has no record"
+write_job field <<'JOB'
+corpus: {path: text.txt, field: body}
+JOB
+expect 2 "$LMDEPTH" check "$SCRATCH/field.yaml"
+says "field.yaml:3: corpus.field: " "text.txt is read as paragraphs, which has no fields"
 # The effective job of a result is a job that gives it again.
 ncdump -h "$SCRATCH/job.nc" >/dev/null || fail "ncdump"
 echo "junk" >"$SCRATCH/junk.bin"
@@ -112,7 +131,22 @@ expect 3 "$LMDEPTH" show "$SCRATCH/junk.bin"
 says "junk.bin"
 cp "$SCRATCH/junk.bin" "$SCRATCH/junk.tsv"
 expect 3 "$LMDEPTH" show "$SCRATCH/junk.tsv"
-says "junk.tsv: no model, tokenizer (.json, .model, .gguf), job (.yaml), result or work folder"
+says "junk.tsv: no model, tokenizer (.json, .model, .gguf), job (.yaml), frequency file, result" \
+    " or work folder"
+# A frequency file: of count, of somebody else, of the depth paper.
+expect 0 "$LMDEPTH" count "$SCRATCH/job.yaml" -o "$SCRATCH/counts.tsv"
+expect 0 "$LMDEPTH" show "$SCRATCH/counts.tsv"
+prints "frequency   $SCRATCH/counts.tsv" "tokens      15, of " " ids in a vocabulary of 300" "largest     "
+expect 0 "$LMDEPTH" show --json "$SCRATCH/counts.tsv"
+json 'o["kind"] == "frequency" and o["tokens"] == 15 and o["vocabulary"] == 300'
+printf '7\t2\n3\t9\n1\t0\n' >"$SCRATCH/hand.txt"
+expect 0 "$LMDEPTH" show "$SCRATCH/hand.txt"
+prints "tokens      11, of 2 ids" "largest     9 of id 3 (81.8 %)" "tokenizer   not known"
+printf '{"5": {"count": 4}}' >"$SCRATCH/paper.json"
+expect 0 "$LMDEPTH" show --json "$SCRATCH/paper.json"
+json 'o["kind"] == "frequency" and o["largest_id"] == 5 and o["tokens"] == 4'
+printf '3\t9223372036854775807\n4\t9\n' >"$SCRATCH/much.tsv"
+expect 0 "$LMDEPTH" show "$SCRATCH/much.tsv"
 # Units that fit a small job; paths as short as they are.
 expect 0 "$LMDEPTH" check "$SCRATCH/job.yaml"
 prints " seconds for " " of counters a rank"
@@ -145,5 +179,5 @@ expect 0 "$LMDEPTH" show "$SCRATCH/few.nc"
 prints "1 used" "1 id"
 printf 'All <end> here.\n' >"$SCRATCH/few.txt"
 expect 3 "$LMDEPTH" run "$SCRATCH/few.yaml" --fresh
-says "token id 257" "no usable record in the whole corpus: 1 id"
+says "token id 257" "few.txt: no usable record in the whole corpus: 1 id"
 exit 0
