@@ -19,7 +19,8 @@ enum { SNAPSHOT_SECONDS = 600 };
 static const struct argp_option options[] = {
     {"fresh", OPTION_FRESH, NULL, 0,
      "Start over: replace a file that is already at the output's place, throw away the "
-     "snapshots of an unfinished run",
+     "snapshots of an unfinished run. The prepared corpus stays: it is used only where "
+     "hashes of files, tokenizer and keys are the same",
      0},
     {"max-time", OPTION_MAX_TIME, "TIME", 0,
      "Stop in time with a snapshot and exit code 75: 03:50:00, 2-12:00:00, 90m, 45s", 0},
