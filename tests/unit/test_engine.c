@@ -271,10 +271,8 @@ static void test_order_of_packs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_selection),
-        cmocka_unit_test(test_count_observed),
-        cmocka_unit_test(test_sampling),
-        cmocka_unit_test(test_order),
+        cmocka_unit_test(test_selection),      cmocka_unit_test(test_count_observed),
+        cmocka_unit_test(test_sampling),       cmocka_unit_test(test_order),
         cmocka_unit_test(test_order_of_packs),
     };
     return cmocka_run_group_tests_name("engine", tests, NULL, NULL);
