@@ -30,10 +30,12 @@ static void half_tile(const tile_task *task, size_t column)
         sums[i][1] = _mm256_setzero_ps();
     }
     const float *a = task->a, *b = task->b + column;
-    const char *next = task->next;
+    const char *next = task->next, *next_rows = task->next_rows;
     const int lines = column == 0 ? task->next_lines : 0;
+    const int row_lines = column == 0 ? task->next_row_lines : 0;
     for (int first = 0; first < task->C; first += TILE_STEP) {
         next = fetch_lines(next, lines);
+        next_rows = fetch_lines(next_rows, row_lines);
         const int end = first + TILE_STEP < task->C ? first + TILE_STEP : task->C;
         for (int c = first; c < end; c++, a += TILE_ROWS, b += PANEL) {
             add_channel(sums, a, b);

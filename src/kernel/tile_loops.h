@@ -27,8 +27,10 @@ typedef struct tile_task {
     int panels;                /* <= TILE_PANELS */
     int C;
     bool add;
-    const char *next; /* weights of the next panels that shall be there in time, */
-    int next_lines;   /* so many lines of them for every TILE_STEP channels */
+    const char *next;      /* weights of the next panels that shall be there in time, */
+    int next_lines;        /* so many lines of them for every TILE_STEP channels */
+    const char *next_rows; /* and the rows' next channels, if it is time for them */
+    int next_row_lines;
 } tile_task;
 
 static void tile(const tile_task *task);
@@ -96,27 +98,34 @@ typedef struct tile_ahead {
     size_t share;      /* bytes that a tile asks for */
     int tiles;         /* that serve one panel */
     int panels, lines; /* lines for every TILE_STEP */
+    int rows_channel;  /* of the rows, to be there in time; 0: none */
 } tile_ahead;
 
-static tile_ahead look_ahead(const lmd_product_block *block, int column, int first,
-                             int steps_C, int tiles)
+/* The last panels' successors are the first ones' next channels. Of the last channels
+ * they are nowhere: their own lines, which are there, cost least. */
+static tile_ahead look_ahead(const lmd_product_block *block, int column, int first, int n,
+                             int tiles)
 {
-    // The last panels' successors are nowhere: their own lines, which are there, cost
-    // least.
     const int left = block->n - column, width = TILE_PANELS * PANEL;
-    const int successor = left > width ? column + width : column;
-    const int panels = left > width + PANEL ? TILE_PANELS : 1;
+    const bool is_last = left <= width, is_end = first + n >= block->C;
+    const int successor = !is_last ? column + width : is_end ? column : 0;
+    const int channel = is_last && !is_end ? first + n : first;
+    const int ahead = is_last ? (is_end ? left : block->n) : left - width;
+    const int panels = ahead > PANEL ? TILE_PANELS : 1;
     const int lines = (int)lmd_panel_bytes(block->type, TILE_STEP * TILE_CHANNELS) / LINE;
     const int tiles_each = tiles < panels ? 1 : tiles / panels;
+    const int steps_C = (n + TILE_CHANNELS - 1) / TILE_CHANNELS;
     const size_t steps = (size_t)(steps_C + TILE_STEP - 1) / TILE_STEP;
     const int each = tiles_each > lines ? 1 : (lines + tiles_each / 2) / tiles_each;
     return (tile_ahead){
-        .from = lmd_panel_part(block->W, block->type, block->C, (size_t)successor, first),
+        .from =
+            lmd_panel_part(block->W, block->type, block->C, (size_t)successor, channel),
         .panel = lmd_panel_bytes(block->type, lmd_panel_channels(block->type, block->C)),
         .share = steps * (size_t)each * LINE,
         .tiles = each * tiles_each < lines ? tiles_each : (lines + each - 1) / each,
         .panels = panels,
-        .lines = each};
+        .lines = each,
+        .rows_channel = is_last && !is_end ? channel : 0};
 }
 
 static void set_next(tile_task *task, const tile_ahead *ahead, int part)
@@ -140,7 +149,7 @@ static void panels_part(const lmd_product_block *block, int column, int first, i
                       .C = (n + TILE_CHANNELS - 1) / TILE_CHANNELS,
                       .add = first > 0};
     set_weights(&task, block, column, first, n);
-    const tile_ahead ahead = look_ahead(block, column, first, task.C, parts);
+    const tile_ahead ahead = look_ahead(block, column, first, n, parts);
     float *out = block->out + (size_t)(column / PANEL) * block->out_panel;
     for (int part = 0; part < parts; part++) {
         const size_t row = (size_t)part * TILE_ROWS;
@@ -148,6 +157,11 @@ static void panels_part(const lmd_product_block *block, int column, int first, i
         task.a = block->in + row * C + (size_t)first / TILE_CHANNELS * TILE_ROWS;
         task.out = out + row * block->out_stride;
         set_next(&task, &ahead, part);
+        if (ahead.rows_channel > 0) {
+            const size_t channel = (size_t)ahead.rows_channel / TILE_CHANNELS;
+            task.next_rows = (const char *)(block->in + row * C + channel * TILE_ROWS);
+            task.next_row_lines = TILE_STEP * TILE_ROWS * (int)sizeof(float) / LINE;
+        }
         if (rows >= TILE_ROWS && columns % PANEL == 0) {
             tile(&task);
         } else {

@@ -48,9 +48,10 @@ static inline __attribute__((always_inline)) void tile_of(const tile_task *task,
         }
     }
     const float *a = task->a, *b = task->b;
-    const char *next = task->next;
+    const char *next = task->next, *next_rows = task->next_rows;
     for (int first = 0; first < task->C; first += TILE_STEP) {
         next = fetch_lines(next, task->next_lines);
+        next_rows = fetch_lines(next_rows, task->next_row_lines);
         const int end = first + TILE_STEP < task->C ? first + TILE_STEP : task->C;
         for (int c = first; c < end; c++, a += TILE_ROWS, b += PANEL) {
             add_channel(sums, a, b, task->b_panel, panels);
