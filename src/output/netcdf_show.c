@@ -78,15 +78,12 @@ static lmd_status read_text(const view *v, int id, const char *name, lmd_text *v
     return LMD_OK;
 }
 
-/* What must stay on its line: control characters are escaped as JSON does. */
+/* What must stay on its line. Other control characters become '?' at the end. */
 static void append_line(lmd_text *out, const char *text)
 {
     for (; *text; text++) {
-        const unsigned char byte = (unsigned char)*text;
-        if (byte == '\n' || byte == '\t') {
-            lmd_text_append_string(out, byte == '\n' ? "\\n" : "\\t");
-        } else if (byte < 0x20 || byte == 0x7f) {
-            lmd_text_append_format(out, "\\u%04x", byte);
+        if (*text == '\n' || *text == '\t') {
+            lmd_text_append_string(out, *text == '\n' ? "\\n" : "\\t");
         } else {
             lmd_text_append(out, text, 1);
         }

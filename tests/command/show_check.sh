@@ -112,7 +112,7 @@ corpus: {path: text.txt, group: "a\nb\tc\x01"}
 JOB
 expect 0 "$LMDEPTH" run "$SCRATCH/label.yaml"
 expect 0 "$LMDEPTH" show "$SCRATCH/label.nc"
-prints 'groups      a\nb\tc\u0001' 'title       One\ntwo'
+prints 'groups      a\nb\tc?' 'title       One\ntwo'
 expect 0 "$LMDEPTH" show --json "$SCRATCH/label.nc"
 json 'o["title"] == "One\ntwo" and o["groups"] == ["a\nb\tc\x01"]'
 # A corpus of nothing is named, and so is a key that a format can't use.
