@@ -28,7 +28,7 @@ $(BUILD)/tests/mpi/%: tests/mpi/%.c $(mpi_library) $(core_library) $(BUILD)/.dep
 
 tests-build: $(BUILD)/lmdepth $(unit_tests) $(mpi_tests) $(BUILD)/tests/faults/kill_at.so
 
-## test: installs what is missing, builds, runs every suite (under 8 minutes on 2 cores)
+## test: installs what is missing, builds, runs every suite (under 10 minutes on 2 cores)
 test:
 	tools/install_packages.sh $(APT_BUILD) $(APT_TEST)
 	$(MAKE) WERROR=1 tests-build $(VENV)/.made
