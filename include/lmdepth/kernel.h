@@ -61,10 +61,11 @@ lmd_kernel *lmd_kernel_new_bf16(lmd_team *team, int max_C);
  * matrices is the same for all products. */
 void lmd_kernel_use_plain(lmd_kernel *kernel);
 
-/* What decides the rounding, for lmdepth_arithmetic: "f32; fused sums of 96" (all tile
- * kernels of fp32, whatever the instructions), "f32; OpenBLAS 0.3.21 SkylakeX",
- * "bf16; pairs amx, attention f32 fused sums of 96", "bf16; rounded, fused sums of 96".
- * Equal strings mean equal bits. Borrowed from the kernel. */
+/* What decides the rounding, for lmdepth_arithmetic: "f32; fused sums of 96, fused exp"
+ * (all tile kernels of fp32, whatever the instructions; the vector loops), "f32; OpenBLAS
+ * 0.3.21 SkylakeX, fused exp", "bf16; pairs amx, attention f32 fused sums of 96, fused
+ * exp", "bf16; rounded, fused sums of 96, fused exp". Equal strings mean equal bits.
+ * Borrowed from the kernel. */
 const char *lmd_kernel_arithmetic(const lmd_kernel *kernel);
 
 /* Which product and why, a line for the plan: "by avx512: the fastest that this processor

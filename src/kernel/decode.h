@@ -28,7 +28,7 @@ struct lmd_decoder {
     int block_tokens, M; /* tokens and rows of a block of the other states */
 
     /* All below: owned, one memory. */
-    float *keep;   /* (n_tiles, LMD_DECODE_TOKENS, LMD_TILE_COLUMNS) logits */
+    float *keep;   /* (n_tiles, LMD_DECODE_TOKENS, LMD_TILE_STRIDE) logits */
     void *targets; /* (LMD_TILE_COLUMNS, d) packed: unembedding of t* and gold of the
                       block's tokens, of its type */
     float *rows;   /* (most rows, d) normalised states, packed for the product */
@@ -61,7 +61,7 @@ typedef struct lmd_decode_run {
 
 /* A member's scratch. */
 typedef struct lmd_decode_scratch {
-    float *results;   /* (M, LMD_TILE_COLUMNS) */
+    float *results;   /* (M, LMD_TILE_STRIDE) */
     float *output;    /* (LMD_TILE_COLUMNS) p* */
     float *e;         /* (LMD_TILE_COLUMNS) */
     float *state;     /* (d) one row as it is filled */
@@ -81,7 +81,8 @@ void lmd_decode_fill_row(const lmd_decode_run *run, int row, int state, int toke
 /* The block has `used` rows, of at most `most`: clears those that only pad. */
 void lmd_decode_set_rows(lmd_decode_run *run, int used, int most);
 
-/* out (rows, LMD_TILE_COLUMNS) = logits of the block; what is beyond V is -FLT_MAX. */
+/* out (rows, LMD_TILE_COLUMNS), rows LMD_TILE_STRIDE floats apart = logits of the block;
+ * what is beyond V is -FLT_MAX. */
 void lmd_decode_tile(const lmd_decode_run *run, float *out, int tile, int member);
 
 /* The same on n columns of packed weights. */

@@ -78,6 +78,7 @@ static void name_product(const lmd_product *product, char *out, size_t size)
 static void use_products(lmd_kernel *kernel, const lmd_product *product,
                          const lmd_product *attention)
 {
+    static const char vectors[] = LMD_VECTOR_ARITHMETIC;
     char name[120], wide[120];
     name_product(product, name, sizeof name);
     name_product(attention, wide, sizeof wide);
@@ -85,11 +86,12 @@ static void use_products(lmd_kernel *kernel, const lmd_product *product,
     kernel->product = product;
     kernel->attention = attention;
     if (!kernel->is_bf16) {
-        snprintf(kernel->arithmetic, size, "f32; %s", name);
+        snprintf(kernel->arithmetic, size, "f32; %s, %s", name, vectors);
     } else if (product->rows == LMD_ROWS_PAIRS) {
-        snprintf(kernel->arithmetic, size, "bf16; %s, attention f32 %s", name, wide);
+        snprintf(kernel->arithmetic, size, "bf16; %s, attention f32 %s, %s", name, wide,
+                 vectors);
     } else {
-        snprintf(kernel->arithmetic, size, "bf16; rounded, %s", name);
+        snprintf(kernel->arithmetic, size, "bf16; rounded, %s, %s", name, vectors);
         kernel->rounded = *product;
         kernel->rounded.rows = LMD_ROWS_ROUNDED;
         kernel->product = &kernel->rounded;

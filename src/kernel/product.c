@@ -153,11 +153,7 @@ static void put_blocks(float *tile, const lmd_product *product, const float *in,
             memset(tile, 0, unit * size * sizeof *tile);
         }
         for (size_t i = 0; i < n; i++) {
-            if (left == LMD_ROW_BLOCK) { // a number that compilers know
-                memcpy(tile + i * size, in + i * PART + c, LMD_ROW_BLOCK * sizeof *tile);
-            } else {
-                memcpy(tile + i * size, in + i * PART + c, left * sizeof *tile);
-            }
+            memcpy(tile + i * size, in + i * PART + c, left * sizeof *tile);
         }
     }
 }

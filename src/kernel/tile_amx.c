@@ -7,7 +7,7 @@
  * a tile is one run of 1,024 bytes. The parts of C are long, up to 288 channels, since
  * the sums go through memory between them; a panel's part (18 KB) stays in the
  * first-level cache, that of the rows streams from the second. With 384 channels the two
- * were 5 to 15 % slower, with 192 3 %.
+ * were up to 15 % slower, with 192 3 %.
  *
  * What it costs, in cycles of a tile of 9 steps, 576 without: 64 to read rows from the
  * second-level cache, some 240 to store sums that are not in the first, as many to load

@@ -13,6 +13,10 @@
 /* Columns that the loops over logits take at a time: rows of logits are padded to it. */
 enum { LMD_LANES = 16 };
 
+/* What decides their rounding, part of lmd_kernel_arithmetic: another one when it is
+ * changed, so that results of two builds are not summed unawares. */
+#define LMD_VECTOR_ARITHMETIC "fused exp"
+
 /* out (M, 16) = a (M, C) b (C, 16). Strides in floats. */
 typedef struct lmd_panel {
     float *out;
