@@ -197,7 +197,8 @@ static void the_kernel_says_what_it_is(void **state)
     assert_string_not_equal(lmd_kernel_arithmetic(kernel), lmd_kernel_arithmetic(wide));
     assert_true(lmd_kernel_measure_peak(kernel, 1.0) > 0.0);
     lmd_kernel_use_plain(kernel);
-    assert_string_equal(lmd_kernel_arithmetic(kernel), "bf16; rounded, plain C");
+    assert_string_equal(lmd_kernel_arithmetic(kernel),
+                        "bf16; rounded, plain C, fused exp");
     check_linear(kernel, 15, 33, 39);
     case_is_bf16 = false;
     case_free(wide);

@@ -450,7 +450,7 @@ static void the_kernel_says_what_it_is(void **state)
     assert_int_equal(is_first, strstr(lmd_kernel_choice(kernel), "the fastest") != NULL);
     assert_true(lmd_kernel_measure_peak(kernel, 1.0) > 0.0);
     lmd_kernel_use_plain(kernel);
-    assert_string_equal(lmd_kernel_arithmetic(kernel), "f32; plain C");
+    assert_string_equal(lmd_kernel_arithmetic(kernel), "f32; plain C, fused exp");
     case_free(kernel);
     lmd_kernel_free(NULL);
 }
