@@ -70,7 +70,9 @@ bool lmd_arguments_is_first_process(void);
 /* The command line with single spaces. Caller frees. */
 char *lmd_arguments_join(int argc, char **argv);
 
-/* Prints the last status message as an error and returns the exit code. */
+/* Prints the last status message as an error, unless all is well, and returns the exit
+ * code. Before MPI: of a launched job only the first process speaks, and the others give
+ * it time to. */
 int lmd_arguments_fail(lmd_status status);
 
 /* ---- threads.c ---- */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h> /* nanosleep */
 
 #include "app.h"
 
@@ -18,6 +19,15 @@ bool lmd_arguments_is_first_process(void)
         }
     }
     return true;
+}
+
+/* A launcher ends all processes when one has failed: one that says nothing gives the
+ * first time to speak. */
+static void let_the_first_speak(void)
+{
+    if (!lmd_arguments_is_first_process()) {
+        (void)nanosleep(&(struct timespec){.tv_sec = 3}, NULL);
+    }
 }
 
 /* Would argp print help and exit? A silent parser does not know these options. */
@@ -46,6 +56,9 @@ bool lmd_arguments_parse(const struct argp *argp, int argc, char **argv, void *i
     const unsigned flags = is_first ? 0 : ARGP_SILENT;
     const error_t error = argp_parse(argp, argc, argv, flags, NULL, input);
     *code = error == 0 ? LMD_OK : LMD_USAGE;
+    if (error != 0) {
+        let_the_first_speak();
+    }
     return error == 0;
 }
 
@@ -64,6 +77,8 @@ int lmd_arguments_fail(lmd_status status)
 {
     if (status != LMD_OK && lmd_arguments_is_first_process()) {
         lmd_log_error("%s", lmd_status_message());
+    } else if (status != LMD_OK) {
+        let_the_first_speak();
     }
     return (int)status;
 }

@@ -26,6 +26,8 @@ const lmd_bench_shape *lmd_bench_shapes(int *n);
 /* ---- bench_timing.c: work against the peak of the same moments ---- */
 
 /* What products are done in: which kernel, and so which peak they are held against. */
+enum { LMD_BENCH_PRECISIONS = 4 }; /* at most */
+
 typedef struct lmd_bench_precision {
     const char *name;
     lmd_kernel *(*new_kernel)(lmd_team *team, int max_C);
@@ -121,8 +123,9 @@ lmd_status lmd_bench_run_job(lmd_session *session, const lmd_job_arguments *argu
 /* ---- bench_report.c ---- */
 
 typedef struct lmd_bench_report {
-    double peaks[4]; /* of each precision, GFLOP/s a core */
-    const char *arithmetic;
+    /* Of each precision: GFLOP/s a core, and which arithmetic. */
+    double peaks[LMD_BENCH_PRECISIONS];
+    char arithmetics[LMD_BENCH_PRECISIONS][96];
     const lmd_bench_row *rows;
     int n_rows;
     const lmd_bench_job *job; /* NULL: none */

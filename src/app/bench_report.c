@@ -75,10 +75,12 @@ void lmd_bench_print_text(const lmd_bench_report *report)
     int n;
     const lmd_bench_precision *precisions = lmd_bench_precisions(&n);
     find_processor(processor, sizeof processor);
-    printf(
-        "lmdepth %s (%s)\nmachine      %s, %d processors\narithmetic   %s\npeak        ",
-        lmd_version, lmd_revision, processor, lmd_threads_processors(),
-        report->arithmetic);
+    printf("lmdepth %s (%s)\nmachine      %s, %d processors\n", lmd_version, lmd_revision,
+           processor, lmd_threads_processors());
+    for (int i = 0; i < n; i++) {
+        printf("%-12s %s\n", i == 0 ? "arithmetic" : "", report->arithmetics[i]);
+    }
+    printf("peak        ");
     for (int i = 0; i < n; i++) {
         printf(" %s %.1f GFLOP/s a core", precisions[i].name, report->peaks[i]);
     }
@@ -135,6 +137,18 @@ static json_t *list_job(const lmd_bench_job *job)
         job->load, "prepare", job->prepare);
 }
 
+static json_t *list_kernels(const lmd_bench_report *report)
+{
+    int n;
+    const lmd_bench_precision *precisions = lmd_bench_precisions(&n);
+    json_t *object = json_object();
+    for (int i = 0; i < n; i++) {
+        json_object_set_new(object, precisions[i].name,
+                            json_string(report->arithmetics[i]));
+    }
+    return object;
+}
+
 /* That of bf16 is fp32's where its products are done in fp32. */
 static json_t *list_peaks(const lmd_bench_report *report)
 {
@@ -152,10 +166,10 @@ void lmd_bench_print_json(const lmd_bench_report *report)
     char processor[128];
     find_processor(processor, sizeof processor);
     json_t *root = json_pack(
-        "{s:{s:s, s:i, s:s, s:s, s:s}, s:o, s:o, s:o}", "machine", "processor", processor,
-        "processors", lmd_threads_processors(), "kernel", report->arithmetic, "version",
-        lmd_version, "revision", lmd_revision, "peak", list_peaks(report), "decode",
-        list_rows(report, false), "forward", list_rows(report, true));
+        "{s:{s:s, s:i, s:o, s:s, s:s}, s:o, s:o, s:o}", "machine", "processor", processor,
+        "processors", lmd_threads_processors(), "kernels", list_kernels(report),
+        "version", lmd_version, "revision", lmd_revision, "peak", list_peaks(report),
+        "decode", list_rows(report, false), "forward", list_rows(report, true));
     if (report->job != NULL) {
         json_object_set_new(root, "job", list_job(report->job));
     }

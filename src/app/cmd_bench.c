@@ -298,8 +298,8 @@ static lmd_status time_shapes(bench_run *bench)
 
 /* ---- the report ---- */
 
-/* The median of five peaks of one core, and the arithmetic. */
-static void measure_machine(lmd_bench_report *report, char *arithmetic, size_t size)
+/* The median of five peaks of one core, and the arithmetic, of each precision. */
+static void measure_machine(lmd_bench_report *report)
 {
     enum { TIMES = 5, MILLISECONDS = 50 };
     int n;
@@ -312,26 +312,23 @@ static void measure_machine(lmd_bench_report *report, char *arithmetic, size_t s
             peaks[i] = lmd_kernel_measure_peak(kernel, MILLISECONDS);
         }
         report->peaks[p] = lmd_bench_median(peaks, TIMES);
-        if (p == 0) {
-            snprintf(arithmetic, size, "%s", lmd_kernel_arithmetic(kernel));
-        }
+        snprintf(report->arithmetics[p], sizeof report->arithmetics[p], "%s",
+                 lmd_kernel_arithmetic(kernel));
         lmd_kernel_free(kernel);
     }
-    report->arithmetic = arithmetic;
     lmd_team_free(team);
 }
 
 /* By one process. */
 static lmd_status report_all(const bench_arguments *arguments, const lmd_bench_job *job)
 {
-    char arithmetic[96];
     bench_run bench = {.arguments = arguments,
                        .rows = lmd_memory_new(ROWS, sizeof(lmd_bench_row))};
     const lmd_status status = time_shapes(&bench);
     if (status == LMD_OK) {
         lmd_bench_report report = {
             .rows = bench.rows, .n_rows = bench.n_rows, .job = job};
-        measure_machine(&report, arithmetic, sizeof arithmetic);
+        measure_machine(&report);
         (arguments->is_json ? lmd_bench_print_json : lmd_bench_print_text)(&report);
     }
     lmd_memory_free(bench.rows);

@@ -117,8 +117,6 @@ int main(int argc, char **argv)
             return run_command(&commands[i], argc, argv);
         }
     }
-    if (speaks) {
-        lmd_log_error("no command '%s'; lmdepth --help lists them", name);
-    }
-    return LMD_USAGE;
+    (void)lmd_status_set(LMD_USAGE, "no command '%s'; lmdepth --help lists them", name);
+    return lmd_arguments_fail(LMD_USAGE);
 }

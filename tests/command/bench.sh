@@ -20,6 +20,7 @@ prints "Usage: lmdepth bench" "--shape" "--quick" "--job" "--repeat" "smollm2-13
 bench 0 --quick --shape tiny --threads 1,2,5 --repeat 3 --json
 json 'set(o) == {"machine", "peak", "decode", "forward"}'
 json 'o["machine"]["processor"] and o["machine"]["processors"] >= 1 and o["peak"]["f32"] > 0'
+json '{p: k.split(";")[0] for p, k in o["machine"]["kernels"].items()} == {"f32": "f32", "bf16": "bf16"}'
 json 'o["peak"]["bf16"] is None or o["peak"]["bf16"] > 0'
 json 'len(o["decode"]) >= 6 and {(r["stored"], r["threads"]) for r in o["decode"]} ==
      {(s, t) for s in ("f32", "bf16") for t in (1, 2, 5)}'
