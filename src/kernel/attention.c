@@ -24,6 +24,7 @@ enum {
     WIDE_HEAD = 256,           /* unless heads are wider than this: then one */
     KEYS = 84,                 /* of a block; whole tiles of 14, 6 and 1 rows */
     MOST_TILE_ROWS = 16,
+    USUAL_TILE_ROWS = 6,
     NO_WINDOW = 1 << 30 /* more than any prompt is long; differences don't overflow */
 };
 
@@ -143,7 +144,7 @@ static void load_keys(const attention_run *run, const attention_block *it)
         const float *v = task->v + at + c;
         float *to = it->scratch.values + c * n;
         for (size_t j = 0; j < n; j++, v += task->kv_stride, to += unit) {
-            memcpy(to, v, left * sizeof *to);
+            lmd_copy_floats(to, v, left, USUAL_TILE_ROWS);
         }
     }
 }

@@ -4,6 +4,7 @@
 
 #include <stdbool.h> /* bool */
 #include <stddef.h>  /* size_t */
+#include <string.h>  /* memcpy */
 #include <lmdepth/kernel.h>
 #include "panel.h"
 #include "peak.h"
@@ -159,6 +160,18 @@ struct lmd_kernel {
     char why[200];    /* this product */
     char choice[320]; /* its name and why */
 };
+
+/* memcpy of n floats, mostly `usual`: a constant where it is inlined, which saves the
+ * call. */
+static inline void lmd_copy_floats(float *out, const float *in, size_t n,
+                                   const size_t usual)
+{
+    if (n == usual) {
+        memcpy(out, in, usual * sizeof *out);
+    } else {
+        memcpy(out, in, n * sizeof *out);
+    }
+}
 
 /* The prompt of row `row` of a pack, starts[0] <= row < starts[n_prompts]. */
 static inline int lmd_prompt_of_row(const int32_t *starts, int n_prompts, int row)

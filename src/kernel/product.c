@@ -153,7 +153,7 @@ static void put_blocks(float *tile, const lmd_product *product, const float *in,
             memset(tile, 0, unit * size * sizeof *tile);
         }
         for (size_t i = 0; i < n; i++) {
-            memcpy(tile + i * size, in + i * PART + c, left * sizeof *tile);
+            lmd_copy_floats(tile + i * size, in + i * PART + c, left, LMD_ROW_BLOCK);
         }
     }
 }
