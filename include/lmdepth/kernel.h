@@ -285,6 +285,11 @@ lmd_decoder *lmd_decoder_new(lmd_kernel *kernel, const lmd_head *head, int max_L
                              int wants);
 void lmd_decoder_free(lmd_decoder *decoder); /* accepts NULL */
 
+/* Bytes that lmd_decode for S tokens at L states moves between memory and caches which
+ * hold what the order of work means them to hold: the head once for the last state and
+ * once for each block of the others, the last state's logits. For benchmarks. */
+double lmd_decoder_traffic(const lmd_decoder *decoder, int S, int L);
+
 /* At most what a kernel for inputs up to max_C and a decoder take together, for the plan.
  */
 size_t lmd_decoder_bytes(int d, int V, int n_bands, int n_threads, int max_C);

@@ -70,6 +70,7 @@ typedef struct lmd_bench_row {
     int threads;
     double per_second; /* rows of decode, tokens of forward */
     double gflops;
+    double bytes; /* of memory that a row of decode moves */
     lmd_bench_timing timing;
 } lmd_bench_row;
 

@@ -18,6 +18,7 @@ typedef struct bench_sweep {
     lmd_readout *readouts;
     double *mass;
     lmd_decoder *decoder;
+    double traffic; /* bytes of one run */
 } bench_sweep;
 
 /* Frequencies as of a text: count of rank r about 1 / r, ids in no order. */
@@ -119,6 +120,7 @@ static lmd_bench_timing time_sweep(bench_sweep *sweep, const lmd_bench_plan *pla
                                  .flops =
                                      2.0 * shape->d * shape->V * sweep->S * sweep->L};
     const lmd_bench_timing timing = lmd_bench_time(&task, plan->repeats);
+    sweep->traffic = lmd_decoder_traffic(sweep->decoder, sweep->S, sweep->L);
     lmd_decoder_free(sweep->decoder);
     return timing;
 }
@@ -143,6 +145,7 @@ lmd_bench_row lmd_bench_decode(const lmd_bench_plan *plan)
                          .precision = plan->precision->name,
                          .threads = plan->threads,
                          .per_second = rows / timing.seconds,
+                         .bytes = sweep.traffic / rows,
                          .gflops = 2e-9 * shape->d * shape->V * rows / timing.seconds,
                          .timing = timing};
     snprintf(row.kernel, sizeof row.kernel, "%s", lmd_kernel_arithmetic(kernel));

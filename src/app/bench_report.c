@@ -39,17 +39,23 @@ static void print_rows(const lmd_bench_report *report, bool is_forward)
         }
         if (is_first) {
             printf("\n%-13s tokens states stored products threads %8s/s GFLOP/s of peak "
-                   "(least, greatest) on cpu\n",
-                   is_forward ? "forward" : "decode", is_forward ? "tokens" : "rows");
+                   "(least, greatest) on cpu%s\n",
+                   is_forward ? "forward" : "decode", is_forward ? "tokens" : "rows",
+                   is_forward ? "" : " MB a row   GB/s");
             is_first = false;
         }
         const lmd_bench_timing *timing = &row->timing;
-        printf(
-            "%-13s %6d %6d %-6s %-8s %7d %10.1f %7.1f %6.1f%% (%5.1f, %8.1f) %5.0f%%\n",
-            row->shape->name, row->tokens, is_forward ? row->shape->N + 1 : row->states,
-            row->stored, row->precision, row->threads, row->per_second, row->gflops,
-            100 * timing->of_peak, 100 * timing->least_of_peak,
-            100 * timing->greatest_of_peak, 100 * timing->on_cpu);
+        printf("%-13s %6d %6d %-6s %-8s %7d %10.1f %7.1f %6.1f%% (%5.1f, %8.1f) %5.0f%%",
+               row->shape->name, row->tokens,
+               is_forward ? row->shape->N + 1 : row->states, row->stored, row->precision,
+               row->threads, row->per_second, row->gflops, 100 * timing->of_peak,
+               100 * timing->least_of_peak, 100 * timing->greatest_of_peak,
+               100 * timing->on_cpu);
+        if (!is_forward) {
+            printf(" %8.3f %6.1f", 1e-6 * row->bytes,
+                   1e-9 * row->bytes * row->per_second);
+        }
+        printf("\n");
     }
 }
 
@@ -108,6 +114,7 @@ static json_t *list_row(const lmd_bench_row *row)
         json_object_set_new(object, "d", json_integer(row->shape->d));
         json_object_set_new(object, "vocab", json_integer(row->shape->V));
         json_object_set_new(object, "states", json_integer(row->states));
+        json_object_set_new(object, "bytes_per_row", json_real(row->bytes));
     }
     return object;
 }

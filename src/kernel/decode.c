@@ -137,6 +137,17 @@ size_t lmd_decoder_bytes(int d, int V, int n_bands, int n_threads, int max_C)
            (size_t)LMD_DECODE_SEGMENTS * LMD_DECODE_MOST_ROWS * tally;
 }
 
+double lmd_decoder_traffic(const lmd_decoder *decoder, int S, int L)
+{
+    const lmd_matrix *head = decoder->head.matrix;
+    const double weights = (double)lmd_matrix_bytes(head->O, head->C, head->type);
+    const double kept = (double)S * decoder->V * sizeof(float);
+    const bool is_read_twice = (decoder->setup.wants & LMD_DECODE_KL) != 0 && L > 1;
+    const int blocks =
+        L > 1 ? (S + decoder->block_tokens - 1) / decoder->block_tokens : 0;
+    return (1 + blocks) * weights + (is_read_twice ? 3 : 2) * kept;
+}
+
 /* ---- tiles ---- */
 
 lmd_decode_scratch lmd_decode_scratch_of(const lmd_decoder *decoder, int member)

@@ -31,6 +31,10 @@ json 'all(r["rows_per_s"] > 0 for r in o["decode"]) and
      all(r["tokens_per_s"] > 0 and r["tokens"] == 64 for r in o["forward"])'
 json 'all(0 < r["of_peak_least"] <= r["of_peak"] <= r["of_peak_greatest"] and r["gflops"] > 0
      and r["on_cpu"] > 0 for r in o["decode"] + o["forward"])'
+# Three states of 14 tokens: the head (500 rows, filled up to 512, of 48 channels) for the last
+# state and for the others, the last state's logits written, read for it and for the others.
+json 'all(abs(r["bytes_per_row"] * 42 / (2 * 512 * 48 * (2 if r["stored"] == "bf16" else 4)
+     + 3 * 14 * 500 * 4) - 1) < 1e-5 for r in o["decode"])'
 # rows/s and GFLOP/s are of the same time: 2 d V operations a row.
 json 'all(abs(r["gflops"] * 1e9 / r["rows_per_s"] / 48000 - 1) < 1e-3 for r in o["decode"])'
 bench 0 --shape tiny --threads 1 --repeat 1
