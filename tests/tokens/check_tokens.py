@@ -118,9 +118,10 @@ def unigram(texts, work):
     path = train_unigram(texts, work)
     model = sentencepiece.SentencePieceProcessor(str(path))
     yield of_sentencepiece("Unigram tokenizer.model", path, model)
-    made = references.tokenizer_of_unigram(path)
-    made.save(str(work / "unigram.json"))
-    yield of_tokenizer("Unigram tokenizer.json", work / "unigram.json", made)
+    file = work / "unigram.json"
+    references.tokenizer_of_unigram(path).save(str(file))
+    # As read back: its decimal fractions lose last bits on the way, which decides ties.
+    yield of_tokenizer("Unigram tokenizer.json", file, Tokenizer.from_file(str(file)))
 
 
 def vocabularies(options, texts, work):
