@@ -71,8 +71,9 @@ bool lmd_arguments_is_first_process(void);
 char *lmd_arguments_join(int argc, char **argv);
 
 /* Prints the last status message as an error, unless all is well, and returns the exit
- * code. Before MPI: of a launched job only the first process speaks, and the others give
- * it time to. */
+ * code. Before MPI: of a launched job the first process speaks, and the others give it
+ * time to. If they are not ended then, the first of each node says what is wrong there.
+ */
 int lmd_arguments_fail(lmd_status status);
 
 /* ---- threads.c ---- */

@@ -4,21 +4,32 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h> /* nanosleep */
+#include <time.h>   /* nanosleep */
+#include <unistd.h> /* gethostname */
 
 #include "app.h"
+
+/* Is the first of these variables that is set 0, or none? */
+static bool is_number_zero(const char *const *variables)
+{
+    while (*variables != NULL && getenv(*variables) == NULL) {
+        variables++;
+    }
+    return *variables == NULL || strcmp(getenv(*variables), "0") == 0;
+}
 
 bool lmd_arguments_is_first_process(void)
 {
     static const char *const variables[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK",
-                                            "PMI_RANK", "SLURM_PROCID"};
-    for (size_t i = 0; i < sizeof variables / sizeof variables[0]; i++) {
-        const char *value = getenv(variables[i]);
-        if (value != NULL) {
-            return strcmp(value, "0") == 0;
-        }
-    }
-    return true;
+                                            "PMI_RANK", "SLURM_PROCID", NULL};
+    return is_number_zero(variables);
+}
+
+static bool is_first_of_node(void)
+{
+    static const char *const variables[] = {"OMPI_COMM_WORLD_LOCAL_RANK",
+                                            "MPI_LOCALRANKID", "SLURM_LOCALID", NULL};
+    return is_number_zero(variables);
 }
 
 /* A launcher ends all processes when one has failed: one that says nothing gives the
@@ -73,12 +84,24 @@ char *lmd_arguments_join(int argc, char **argv)
     return line;
 }
 
+/* Who is still there when the first has had its time may be on the only node where
+ * something is wrong: another processor, another limit. */
+static void say_what_is_wrong_here(void)
+{
+    char host[256] = "";
+    (void)gethostname(host, sizeof host - 1);
+    if (is_first_of_node()) {
+        lmd_log_error("%s: %s", host, lmd_status_message());
+    }
+}
+
 int lmd_arguments_fail(lmd_status status)
 {
     if (status != LMD_OK && lmd_arguments_is_first_process()) {
         lmd_log_error("%s", lmd_status_message());
     } else if (status != LMD_OK) {
         let_the_first_speak();
+        say_what_is_wrong_here();
     }
     return (int)status;
 }

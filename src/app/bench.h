@@ -25,9 +25,9 @@ const lmd_bench_shape *lmd_bench_shapes(int *n);
 
 /* ---- bench_timing.c: work against the peak of the same moments ---- */
 
-/* What products are done in: which kernel, and so which peak they are held against. */
 enum { LMD_BENCH_PRECISIONS = 4 }; /* at most */
 
+/* What products are done in: which kernel, and so which peak they are held against. */
 typedef struct lmd_bench_precision {
     const char *name;
     lmd_kernel *(*new_kernel)(lmd_team *team, int max_C);

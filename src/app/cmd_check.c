@@ -2,7 +2,6 @@
  * corpus is prepared for exact counts; of a large one only the first pieces are. */
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -11,6 +10,7 @@
 #include <lmdepth/kernel.h>
 
 #include "check_look.h"
+#include "json_text.h"
 
 typedef struct lmd_check_arguments {
     lmd_job_arguments job;
@@ -147,7 +147,7 @@ static json_t *list_warnings(const lmd_inputs *inputs, const lmd_look *look)
     char *rest = NULL;
     for (char *line = warnings.size > 0 ? strtok_r(warnings.bytes, "\n", &rest) : NULL;
          line != NULL; line = strtok_r(NULL, "\n", &rest)) {
-        json_array_append_new(list, json_string(line));
+        json_array_append_new(list, lmd_json_text(line));
     }
     lmd_text_clear(&warnings);
     return list;
@@ -275,16 +275,14 @@ static void print_json(const lmd_inputs *inputs, const lmd_look *look, int threa
     const lmd_estimate estimate = estimate_job(inputs, look, kernel);
     const double speed = lmd_estimate_speed(&estimate, peak);
     json_t *root = json_pack(
-        "{s:{s:s, s:s, s:i, s:i, s:i, s:I}, s:{s:i, s:b, s:f, s:I, s:I, s:o, s:I, s:I, "
-        "s:I, "
-        "s:i}, s:{s:f, s:f, s:f}, s:{s:f, s:f, s:f, s:f, s:f, s:f, s:i}, s:{s:i, s:i, "
-        "s:s}, s:s, s:s, "
-        "s:o}",
-        "model", "family", shape->family, "path", lmd_model_weights_path(inputs->model),
-        "blocks", shape->N, "width", shape->d, "vocabulary", shape->V, "parameters",
-        (json_int_t)shape->parameters, "corpus", "files",
-        lmd_corpus_files(inputs->corpus), "is_exact", look->is_exact, "whole",
-        look->whole, "records", (json_int_t)look->records, "unusable",
+        "{s:{s:s, s:o, s:i, s:i, s:i, s:I},"
+        " s:{s:i, s:b, s:f, s:I, s:I, s:o, s:I, s:I, s:I, s:i}, s:{s:f, s:f, s:f},"
+        " s:{s:f, s:f, s:f, s:f, s:f, s:f, s:i}, s:{s:i, s:i, s:s}, s:s, s:o, s:o}",
+        "model", "family", shape->family, "path",
+        lmd_json_text(lmd_model_weights_path(inputs->model)), "blocks", shape->N, "width",
+        shape->d, "vocabulary", shape->V, "parameters", (json_int_t)shape->parameters,
+        "corpus", "files", lmd_corpus_files(inputs->corpus), "is_exact", look->is_exact,
+        "whole", look->whole, "records", (json_int_t)look->records, "unusable",
         (json_int_t)look->unusable, "fates", list_fates(look), "packs",
         (json_int_t)look->packs, "tokens", (json_int_t)look->tokens, "model_tokens",
         (json_int_t)look->model_tokens, "groups", look->groups, "memory",
@@ -294,12 +292,9 @@ static void print_json(const lmd_inputs *inputs, const lmd_look *look, int threa
         "tokens_per_s", speed, "tokens", tokens_of_job(look), "seconds",
         tokens_of_job(look) / speed, "threads", threads, "suggestion", "ranks",
         suggestion.ranks, "threads", suggestion.threads, "start", suggestion.start,
-        "arithmetic", lmd_kernel_arithmetic(kernel), "output", inputs->job->output,
-        "warnings", list_warnings(inputs, look));
-    char *text = json_dumps(root, JSON_INDENT(2));
-    puts(text);
-    free(text);
-    json_decref(root);
+        "arithmetic", lmd_kernel_arithmetic(kernel), "output",
+        lmd_json_text(inputs->job->output), "warnings", list_warnings(inputs, look));
+    lmd_json_print(root);
 }
 
 static lmd_status check_job(const lmd_check_arguments *arguments)

@@ -86,8 +86,7 @@ static void write_table(const lmd_inputs *inputs, const lmd_prepared *prepared,
 
 static lmd_status print_table(const lmd_text *table)
 {
-    fputs(lmd_text_string(table), stdout);
-    if (fflush(stdout) != 0) {
+    if (fputs(lmd_text_string(table), stdout) == EOF || fflush(stdout) != 0) {
         return lmd_status_set(LMD_RESOURCE, "standard output can't be written");
     }
     return LMD_OK;

@@ -2,7 +2,6 @@
  * where that is possible. */
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -10,6 +9,7 @@
 #include <lmdepth/weights.h>
 
 #include "app.h"
+#include "json_text.h"
 
 typedef struct lmd_show_arguments {
     const char *path;
@@ -149,24 +149,23 @@ static void print_model_json(const lmd_model *model, const lmd_tokenizer *tokeni
 {
     const lmd_model_shape *shape = lmd_model_get_shape(model);
     json_t *root = json_pack(
-        "{s:s, s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:b, s:I, s:I, s:s, "
-        "s:i, s:b, s:s?, s:s?, s:i, s:o}",
-        "kind", "model", "path", lmd_model_weights_path(model), "family", shape->family,
-        "blocks", shape->N, "width", shape->d, "heads", shape->H, "key_value_heads",
-        shape->K, "head_size", shape->D, "mlp_width", shape->F, "vocabulary", shape->V,
-        "context", shape->context, "is_tied", shape->is_tied, "parameters",
-        (json_int_t)shape->parameters, "packed_bytes", (json_int_t)lmd_model_bytes(model),
-        "stored_as", lmd_model_describe(model), "bos",
+        "{s:s, s:o, s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:b, s:I, s:I, s:o, "
+        "s:i, s:b, s:o, s:o, s:i, s:o}",
+        "kind", "model", "path", lmd_json_text(lmd_model_weights_path(model)), "family",
+        shape->family, "blocks", shape->N, "width", shape->d, "heads", shape->H,
+        "key_value_heads", shape->K, "head_size", shape->D, "mlp_width", shape->F,
+        "vocabulary", shape->V, "context", shape->context, "is_tied", shape->is_tied,
+        "parameters", (json_int_t)shape->parameters, "packed_bytes",
+        (json_int_t)lmd_model_bytes(model), "stored_as",
+        lmd_json_text(lmd_model_describe(model)), "bos",
         tokenizer != NULL ? lmd_token_bos(tokenizer) : shape->bos, "adds_bos",
         tokenizer != NULL && lmd_token_adds_bos(tokenizer), "tokenizer",
-        tokenizer != NULL ? lmd_token_path(tokenizer) : NULL, "tokenizer_kind",
-        tokenizer != NULL ? lmd_token_describe(tokenizer) : NULL, "tokenizer_ids",
-        tokenizer != NULL ? lmd_token_vocab(tokenizer) : 0, "remarks",
+        lmd_json_text(tokenizer != NULL ? lmd_token_path(tokenizer) : NULL),
+        "tokenizer_kind",
+        lmd_json_text(tokenizer != NULL ? lmd_token_describe(tokenizer) : NULL),
+        "tokenizer_ids", tokenizer != NULL ? lmd_token_vocab(tokenizer) : 0, "remarks",
         pack_remarks(model, tokenizer));
-    char *text = json_dumps(root, JSON_INDENT(2));
-    puts(text);
-    free(text);
-    json_decref(root);
+    lmd_json_print(root);
 }
 
 static lmd_status show_model(const lmd_show_arguments *arguments)
@@ -191,14 +190,11 @@ static lmd_status show_tokenizer(const lmd_show_arguments *arguments)
     LMD_TRY(lmd_token_open(&tokenizer, arguments->path));
     if (arguments->is_json) {
         json_t *root = json_pack(
-            "{s:s, s:s, s:i, s:i, s:b, s:s}", "kind", "tokenizer", "describe",
-            lmd_token_describe(tokenizer), "ids", lmd_token_vocab(tokenizer), "bos",
-            lmd_token_bos(tokenizer), "adds_bos", lmd_token_adds_bos(tokenizer), "sha256",
-            lmd_token_sha256(tokenizer));
-        char *text = json_dumps(root, JSON_INDENT(2));
-        puts(text);
-        free(text);
-        json_decref(root);
+            "{s:s, s:o, s:i, s:i, s:b, s:s}", "kind", "tokenizer", "describe",
+            lmd_json_text(lmd_token_describe(tokenizer)), "ids",
+            lmd_token_vocab(tokenizer), "bos", lmd_token_bos(tokenizer), "adds_bos",
+            lmd_token_adds_bos(tokenizer), "sha256", lmd_token_sha256(tokenizer));
+        lmd_json_print(root);
     } else {
         printf("tokenizer   %s\n            %s; BOS %d, %s by default\nsha256      %s\n",
                lmd_token_path(tokenizer), lmd_token_describe(tokenizer),
@@ -217,12 +213,11 @@ static lmd_status show_job(const lmd_show_arguments *arguments)
     lmd_text text = {0};
     lmd_job_write(job, &text);
     if (arguments->is_json) {
-        json_t *root = json_pack("{s:s, s:s, s:s, s:s}", "kind", "job", "path", job->path,
-                                 "output", job->output, "job", lmd_text_string(&text));
-        char *dump = json_dumps(root, JSON_INDENT(2));
-        puts(dump);
-        free(dump);
-        json_decref(root);
+        json_t *root =
+            json_pack("{s:s, s:o, s:o, s:o}", "kind", "job", "path",
+                      lmd_json_text(job->path), "output", lmd_json_text(job->output),
+                      "job", lmd_json_text(lmd_text_string(&text)));
+        lmd_json_print(root);
     } else {
         printf("# %s with its defaults; output %s\n%s", job->path, job->output,
                lmd_text_string(&text));
@@ -263,15 +258,13 @@ static void print_table(const lmd_show_arguments *arguments,
     }
     const int64_t most = table->n > 0 ? table->counts[largest] : 0;
     if (arguments->is_json) {
-        json_t *root = json_pack(
-            "{s:s, s:s, s:I, s:i, s:i, s:i, s:I, s:s}", "kind", "frequency", "path",
-            arguments->path, "tokens", (json_int_t)tokens, "ids", ids, "vocabulary",
-            table->vocabulary, "largest_id", most > 0 ? largest : -1, "largest_count",
-            (json_int_t)most, "tokenizer", table->tokenizer);
-        char *text = json_dumps(root, JSON_INDENT(2));
-        puts(text);
-        free(text);
-        json_decref(root);
+        json_t *root =
+            json_pack("{s:s, s:o, s:I, s:i, s:i, s:i, s:I, s:o}", "kind", "frequency",
+                      "path", lmd_json_text(arguments->path), "tokens",
+                      (json_int_t)tokens, "ids", ids, "vocabulary", table->vocabulary,
+                      "largest_id", most > 0 ? largest : -1, "largest_count",
+                      (json_int_t)most, "tokenizer", lmd_json_text(table->tokenizer));
+        lmd_json_print(root);
         return;
     }
     printf("frequency   %s\n", arguments->path);
@@ -296,6 +289,7 @@ static bool show_table(const lmd_show_arguments *arguments)
     }
     const bool is_one = lmd_frequency_load(arguments->path, &table) == LMD_OK;
     if (is_one) {
+        lmd_text_make_printable(table.tokenizer); // any bytes of somebody else's file
         print_table(arguments, &table);
     }
     lmd_frequency_clear(&table);

@@ -10,6 +10,7 @@
 #include <jansson.h>
 
 #include "app.h"
+#include "json_text.h"
 
 /* Snapshots and lock of a job, or of a part of it. */
 typedef struct lmd_work_job {
@@ -250,16 +251,15 @@ static void print_work(const lmd_work_view *work, lmd_text *out)
 static json_t *job_json(const lmd_work_job *job)
 {
     const lmd_store_view *view = &job->view;
-    json_t *object =
-        json_pack("{s:i, s:i, s:i, s:I, s:i, s:i, s:f, s:s}", "part", job->part.part,
-                  "parts", job->part.parts, "attempt", view->attempt, "packs_done",
-                  (json_int_t)view->packs, "files", view->files, "damaged", view->damaged,
-                  "age_seconds", view->age, "story", lmd_text_string(&view->story));
+    json_t *object = json_pack(
+        "{s:i, s:i, s:i, s:I, s:i, s:i, s:f, s:o}", "part", job->part.part, "parts",
+        job->part.parts, "attempt", view->attempt, "packs_done", (json_int_t)view->packs,
+        "files", view->files, "damaged", view->damaged, "age_seconds", view->age, "story",
+        lmd_json_text(lmd_text_string(&view->story)));
     json_object_set_new(object, "packs",
                         job->n_packs >= 0 ? json_integer(job->n_packs) : json_null());
     json_object_set_new(object, "in_use_by",
-                        job->holder.size > 0 ? json_string(job->holder.bytes)
-                                             : json_null());
+                        lmd_json_text(job->holder.size > 0 ? job->holder.bytes : NULL));
     return object;
 }
 
@@ -269,8 +269,9 @@ static void print_json(const lmd_work_view *work, lmd_text *out)
     for (int i = 0; i < work->n; i++) {
         json_array_append_new(jobs, job_json(&work->jobs[i]));
     }
-    json_t *root = json_pack("{s:s, s:s, s:i, s:o}", "kind", "work", "path", work->folder,
-                             "chunks", work->chunks, "jobs", jobs);
+    json_t *root =
+        json_pack("{s:s, s:o, s:i, s:o}", "kind", "work", "path",
+                  lmd_json_text(work->folder), "chunks", work->chunks, "jobs", jobs);
     if (work->spool != NULL) {
         json_object_set_new(root, "spool",
                             json_pack("{s:I, s:I, s:i}", "packs",

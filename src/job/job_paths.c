@@ -148,7 +148,7 @@ static bool is_repository(const char *path)
     return n_name > 0 && (end == 0 || (end == '@' && name[n_name + 1] != 0));
 }
 
-/* With it, so that a file that is missing is not taken for a repository. */
+/* With "./", so that a file that is missing is not taken for a repository. */
 lmd_status job_paths_resolve_model(const char *written, const char *folder, char **out)
 {
     LMD_TRY(resolve(written, folder, out));

@@ -12,8 +12,8 @@ enum {
     /* Floats of packed rows, 16 MB, unless so many are fewer than LMD_LIBRARY_ROWS. */
     PACKED_FLOATS = 4 << 20,
     PACKED_ROWS = 280,
-    /* An item's rows and panels: its part of C of the rows and its results take half a
-     * second-level cache. */
+    /* Most panels of an item: with all packed rows, its part of C of them and its results
+     * take half a second-level cache. */
     ITEM_PANELS = 8,
     /* Fewer rows would read weights too often for what is done with them. */
     LEAST_ROWS = 48

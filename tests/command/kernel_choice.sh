@@ -25,6 +25,12 @@ grep -qi "mpi_abort" "$SCRATCH/err" && fail "an abort of MPI"
 expect 2 env LMDEPTH_KERNEL=abacus $MPIRUN -n 2 "$LMDEPTH" run "$SCRATCH/job.yaml" --fresh
 same 1 "$(grep -c "LMDEPTH_KERNEL=abacus" "$SCRATCH/err")"
 grep -qi "mpi_abort" "$SCRATCH/err" && fail "an abort of MPI"
+# Of a job on unlike nodes whose first process has nothing to say, the first of the node does.
+other="env OMPI_COMM_WORLD_RANK=3 LMDEPTH_KERNEL=abacus OMPI_COMM_WORLD_LOCAL_RANK"
+expect 2 $other=0 "$LMDEPTH" run "$SCRATCH/job.yaml" --fresh
+says "$(uname -n): LMDEPTH_KERNEL=abacus"
+expect 2 $other=1 "$LMDEPTH" run "$SCRATCH/job.yaml" --fresh
+same "" "$(cat "$SCRATCH/err")"
 # The same arithmetic by other instructions is the same result.
 if grep -q avx512dq /proc/cpuinfo; then
     expect 0 env LMDEPTH_KERNEL=avx512 "$LMDEPTH" run "$SCRATCH/job.yaml" -o "$SCRATCH/512.nc"

@@ -147,6 +147,19 @@ expect 0 "$LMDEPTH" show --json "$SCRATCH/paper.json"
 json 'o["kind"] == "frequency" and o["largest_id"] == 5 and o["tokens"] == 4'
 printf '3\t9223372036854775807\n4\t9\n' >"$SCRATCH/much.tsv"
 expect 0 "$LMDEPTH" show "$SCRATCH/much.tsv"
+# Bytes that are no UTF-8, or that would command a terminal, in a file or its name.
+printf '# vocabulary 9\n# tokenizer \377\033[31m\n3\t4\n' >"$SCRATCH/bytes.tsv"
+expect 0 "$LMDEPTH" show "$SCRATCH/bytes.tsv"
+prints "?[31m"
+expect 0 "$LMDEPTH" show --json "$SCRATCH/bytes.tsv"
+json 'o["tokens"] == 4 and o["tokenizer"] == "\ufffd?[31m"'
+name="$SCRATCH/$(printf 'b\377')"
+cp "$SCRATCH/hand.txt" "$name.txt"
+cp "$SCRATCH/job.yaml" "$name.yaml"
+for file in "$name.txt" "$name.yaml"; do
+    expect 0 "$LMDEPTH" show --json "$file"
+    json '"/b\ufffd." in o["path"]'
+done
 # Units that fit a small job; paths as short as they are.
 expect 0 "$LMDEPTH" check "$SCRATCH/job.yaml"
 prints " seconds for " " of counters a rank"

@@ -380,6 +380,32 @@ static void any_number_of_rows_has_the_same_bits(void **state)
     lmd_memory_free(in);
 }
 
+/* Blocks of rows and parts of columns are as many as suit the team. */
+static void however_it_is_shared_out_bits_are_the_same(void **state)
+{
+    (void)state;
+    enum { C = 40, MOST_T = 300, MOST_O = 530 };
+    static const int T[] = {47, 97, 280, 300}, O[] = {32, 230, 530},
+                     threads[] = {3, 6, 9};
+    float *in = case_numbers((size_t)MOST_T * C, 1, 1.0f);
+    float *W = case_numbers((size_t)MOST_O * C, 2, 1.0f);
+    float *out = case_numbers((size_t)MOST_T * MOST_O, 3, 1.0f);
+    lmd_kernel *one = case_kernel(1, C);
+    for (int i = 0; i < 36; i++) {
+        const int rows = T[i % 4], columns = O[i / 4 % 3];
+        lmd_kernel *many = case_kernel(threads[i / 12], C);
+        lmd_matrix matrix = make_matrix(columns, C, LMD_F32, W);
+        lmd_kernel_linear(one, out, in, C, &matrix, NULL, rows);
+        check_rows_alone(many, &matrix, in, out, 0, rows);
+        lmd_memory_free(matrix.packed);
+        case_free(many);
+    }
+    case_free(one);
+    lmd_memory_free(out);
+    lmd_memory_free(W);
+    lmd_memory_free(in);
+}
+
 /* A product that adds something at the block's edge, as some libraries' kernels do. */
 static void run_unfair(const lmd_vector_table *vector, const lmd_product_block *block)
 {
@@ -519,6 +545,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(linear_is_right_over_odd_sizes),
         cmocka_unit_test(a_row_has_the_same_bits_anywhere),
         cmocka_unit_test(any_number_of_rows_has_the_same_bits),
+        cmocka_unit_test(however_it_is_shared_out_bits_are_the_same),
     };
     const struct CMUnitTest others[] = {
         cmocka_unit_test(what_is_put_comes_back),
