@@ -363,6 +363,12 @@ void lmd_attributes_clear(lmd_attributes *attributes);
 /* Can it be put there? Makes the folder; leaves nothing. */
 lmd_status lmd_place_check(const char *path);
 
+/* The same of a job's output, which must not be one of its inputs either. */
+lmd_status lmd_place_check_job(const lmd_inputs *inputs);
+
+/* Are both there and one file? `other` may be NULL. */
+bool lmd_place_is_same(const char *path, const char *other);
+
 /* Writes a file whole. One that is there stays: *is_there, when it holds these bytes,
  * `what` they are ("this sum") being said; LMD_USAGE when it holds others, unless it may
  * be replaced. */

@@ -163,7 +163,7 @@ static lmd_status count_job(lmd_session *session, const lmd_count_arguments *arg
     lmd_status status = lmd_parallel_agree(session, lmd_inputs_open(&inputs, job));
     if (status == LMD_OK && job->has_output) {
         const bool is_root = lmd_parallel_is_root(session);
-        status = is_root ? lmd_place_check(inputs.job->output) : LMD_OK;
+        status = is_root ? lmd_place_check_job(&inputs) : LMD_OK;
         status = lmd_parallel_agree(session, status);
     }
     if (status == LMD_OK) {

@@ -2,7 +2,6 @@
  * several. Serial: of a launched job only the first process works. */
 
 #include <string.h>
-#include <sys/stat.h>
 
 #include "merge.h"
 
@@ -66,11 +65,9 @@ static const struct argp argp = {
 /* The output must not be what is read. */
 static lmd_status check_output(const lmd_merge *merge)
 {
-    struct stat output, input;
     LMD_TRY(lmd_place_check(merge->output));
-    for (int i = 0; i < merge->n && stat(merge->output, &output) == 0; i++) {
-        if (stat(merge->paths[i], &input) == 0 && input.st_dev == output.st_dev &&
-            input.st_ino == output.st_ino) {
+    for (int i = 0; i < merge->n; i++) {
+        if (lmd_place_is_same(merge->output, merge->paths[i])) {
             return lmd_status_set(LMD_USAGE, "output: %s is one of the files to merge",
                                   merge->output);
         }

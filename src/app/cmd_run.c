@@ -116,7 +116,7 @@ static lmd_status run_job(lmd_run *run)
     lmd_session *session = run->session;
     LMD_TRY(lmd_parallel_agree(session, lmd_inputs_open(&run->inputs, &arguments->job)));
     lmd_status status =
-        lmd_parallel_is_root(session) ? lmd_place_check(run->inputs.job->output) : LMD_OK;
+        lmd_parallel_is_root(session) ? lmd_place_check_job(&run->inputs) : LMD_OK;
     LMD_TRY(lmd_parallel_agree(session, status));
     start_kernel(run);
     lmd_compute_agree_arithmetic(session, run->kernel);

@@ -41,6 +41,47 @@ lmd_status lmd_place_check(const char *path)
     return status;
 }
 
+bool lmd_place_is_same(const char *path, const char *other)
+{
+    struct stat a, b;
+    return other != NULL && stat(path, &a) == 0 && stat(other, &b) == 0 &&
+           a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+static bool is_input(const char *path, const lmd_inputs *inputs)
+{
+    const lmd_job *job = inputs->job;
+    const char *const names[] = {job->path, job->model_path, job->tokenizer,
+                                 job->frequency_from};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (lmd_place_is_same(path, names[i])) {
+            return true;
+        }
+    }
+    for (int i = 0; i < job->n_lenses; i++) {
+        if (lmd_place_is_same(path, job->lenses[i].path) ||
+            lmd_place_is_same(path, job->lenses[i].index)) {
+            return true;
+        }
+    }
+    for (int f = 0; f < lmd_corpus_files(inputs->corpus); f++) {
+        if (lmd_place_is_same(path, lmd_corpus_file(inputs->corpus, f))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+lmd_status lmd_place_check_job(const lmd_inputs *inputs)
+{
+    const char *output = inputs->job->output;
+    LMD_TRY(lmd_place_check(output));
+    return is_input(output, inputs)
+               ? lmd_status_set(LMD_USAGE, "output: %s is a file that the job reads",
+                                output)
+               : LMD_OK;
+}
+
 /* An existing file stays, unless it is this very one or may be replaced. */
 static lmd_status judge_bytes(const char *path, const lmd_text *bytes, const char *what)
 {

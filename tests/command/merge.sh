@@ -108,6 +108,14 @@ expect 0 $count --set prompts.limit=1 --fresh
 cmp -s "$SCRATCH/abc.tsv" "$SCRATCH/out.tsv" && fail "not replaced"
 expect 2 "$LMDEPTH" count "$SCRATCH/abc.yaml" -o "$SCRATCH"
 says "is a folder"
+# What is read is not written over, by whatever name.
+ln -s b.txt "$SCRATCH/link.txt"
+for name in b.txt link.txt abc.yaml; do
+    sha256sum "$SCRATCH/$name" >"$SCRATCH/sum"
+    expect 2 "$LMDEPTH" count "$SCRATCH/abc.yaml" -o "$SCRATCH/$name" --fresh
+    says "output: " "$name is a file that the job reads"
+    sha256sum -c --status "$SCRATCH/sum" || fail "$name was written over"
+done
 expect 137 env LD_PRELOAD="$BUILD/tests/faults/kill_at.so" KILL_CALL=rename \
     KILL_OF='/killed.count$' KILL_AT=1 "$LMDEPTH" count "$SCRATCH/abc.yaml" -o "$SCRATCH/killed.count"
 [ ! -e "$SCRATCH/killed.count" ] || fail "a killed count wrote its file"

@@ -26,6 +26,8 @@ echo "not a result" >"$SCRATCH/other.nc"
 expect 2 $run -o "$SCRATCH/other.nc"
 same "not a result" "$(cat "$SCRATCH/other.nc")"
 expect 0 $run -o "$SCRATCH/other.nc" --fresh
+expect 2 $run -o "$SCRATCH/job.yaml" --fresh
+says "job.yaml is a file that the job reads"
 # A folder, a new folder, a place that can't be written.
 mkdir "$SCRATCH/folder.nc"
 expect 2 $run -o "$SCRATCH/folder.nc"
