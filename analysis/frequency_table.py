@@ -54,6 +54,10 @@ def draw_counts(axes, ranks, counts):
     axes.plot(ranks[shown], counts[shown], color=style.BLACK)
     axes.set_xscale("log")
     axes.set_yscale("log")
+    if not shown.any():
+        axes.set_ylim(0.8, 10)  # a logarithmic axis finds no limits of its own
+        place = {"transform": axes.transAxes, "ha": "center"}
+        axes.text(0.5, 0.5, "no token has a rank", **place)
     end = max(int(ranks[-1]) if len(ranks) else 1, 2)
     borders = [0.8, *(border + 0.5 for border in BUCKET_BORDERS), max(end * 1.2, 2000)]
     for b, colour in enumerate(style.BUCKET_COLOURS):

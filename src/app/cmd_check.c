@@ -106,8 +106,23 @@ static bool is_writable(const char *path)
     return is_ok;
 }
 
+/* Whose work it is takes hashes of the whole corpus to tell, which is left to the run. */
+static void append_unfinished(const char *output, const char *work, lmd_text *out)
+{
+    lmd_text folder = {0};
+    lmd_text_append_format(&folder, "%s%s", work ? work : output, work ? "" : ".work");
+    if (lmd_store_has_snapshots(lmd_text_string(&folder))) {
+        lmd_text_append_format(out,
+                               "%s holds unfinished work: run goes on with it if it is "
+                               "this job's, else it asks for --fresh\n",
+                               lmd_text_string(&folder));
+    }
+    lmd_text_clear(&folder);
+}
+
 /* Appends what a user should know before the job is submitted, a line each. */
-static void find_warnings(const lmd_inputs *inputs, const lmd_look *look, lmd_text *out)
+static void find_warnings(const lmd_inputs *inputs, const lmd_look *look,
+                          const char *work, lmd_text *out)
 {
     const char *output = inputs->job->output;
     if (lmd_file_exists(output)) {
@@ -119,6 +134,7 @@ static void find_warnings(const lmd_inputs *inputs, const lmd_look *look, lmd_te
     } else if (!is_writable(output)) {
         lmd_text_append_format(out, "%s can't be written\n", output);
     }
+    append_unfinished(output, work, out);
     lmd_plan_append_lost_ids(inputs, "", out);
     if (look->is_exact && look->packs == 0) {
         lmd_text_append_string(out, "no pack: nothing would be observed\n");
@@ -127,10 +143,11 @@ static void find_warnings(const lmd_inputs *inputs, const lmd_look *look, lmd_te
     }
 }
 
-static void print_warnings(const lmd_inputs *inputs, const lmd_look *look)
+static void print_warnings(const lmd_inputs *inputs, const lmd_look *look,
+                           const char *work)
 {
     lmd_text warnings = {0};
-    find_warnings(inputs, look, &warnings);
+    find_warnings(inputs, look, work, &warnings);
     char *rest = NULL;
     for (char *line = warnings.size > 0 ? strtok_r(warnings.bytes, "\n", &rest) : NULL;
          line != NULL; line = strtok_r(NULL, "\n", &rest)) {
@@ -139,10 +156,11 @@ static void print_warnings(const lmd_inputs *inputs, const lmd_look *look)
     lmd_text_clear(&warnings);
 }
 
-static json_t *list_warnings(const lmd_inputs *inputs, const lmd_look *look)
+static json_t *list_warnings(const lmd_inputs *inputs, const lmd_look *look,
+                             const char *work)
 {
     lmd_text warnings = {0};
-    find_warnings(inputs, look, &warnings);
+    find_warnings(inputs, look, work, &warnings);
     json_t *list = json_array();
     char *rest = NULL;
     for (char *line = warnings.size > 0 ? strtok_r(warnings.bytes, "\n", &rest) : NULL;
@@ -230,7 +248,7 @@ static void print_packs(const lmd_look *look)
 }
 
 static void print_text(const lmd_inputs *inputs, const lmd_look *look, int threads,
-                       const lmd_kernel *kernel, double peak)
+                       const lmd_kernel *kernel, double peak, const char *work)
 {
     const lmd_plan what = {.inputs = inputs, .kernel = kernel, .threads = threads};
     lmd_text plan = {0};
@@ -246,7 +264,7 @@ static void print_text(const lmd_inputs *inputs, const lmd_look *look, int threa
            look->is_exact ? "" : "more than ", look->groups, lmd_text_string(&size));
     lmd_text_clear(&size);
     print_estimate(inputs, look, threads, kernel, peak);
-    print_warnings(inputs, look);
+    print_warnings(inputs, look, work);
     const int cores = lmd_threads_processors();
     const lmd_suggestion suggestion = suggest(inputs, look);
     printf(
@@ -267,7 +285,7 @@ static json_t *list_fates(const lmd_look *look)
 }
 
 static void print_json(const lmd_inputs *inputs, const lmd_look *look, int threads,
-                       const lmd_kernel *kernel, double peak)
+                       const lmd_kernel *kernel, double peak, const char *work)
 {
     const lmd_model_shape *shape = lmd_model_get_shape(inputs->model);
     const lmd_memory_plan memory = lmd_plan_memory(inputs, threads, look->groups);
@@ -293,7 +311,8 @@ static void print_json(const lmd_inputs *inputs, const lmd_look *look, int threa
         tokens_of_job(look) / speed, "threads", threads, "suggestion", "ranks",
         suggestion.ranks, "threads", suggestion.threads, "start", suggestion.start,
         "arithmetic", lmd_kernel_arithmetic(kernel), "output",
-        lmd_json_text(inputs->job->output), "warnings", list_warnings(inputs, look));
+        lmd_json_text(inputs->job->output), "warnings",
+        list_warnings(inputs, look, work));
     lmd_json_print(root);
 }
 
@@ -312,7 +331,7 @@ static lmd_status check_job(const lmd_check_arguments *arguments)
         lmd_kernel *kernel = lmd_inputs_new_kernel(&inputs, team);
         const double peak = lmd_kernel_measure_peak(kernel, 100.0);
         (arguments->is_json ? print_json : print_text)(&inputs, &look, threads, kernel,
-                                                       peak);
+                                                       peak, arguments->job.work);
         lmd_kernel_free(kernel);
         lmd_team_free(team);
     }

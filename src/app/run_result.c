@@ -89,8 +89,9 @@ static void say_end(const lmd_run *run)
         computed->wait_seconds, computed->reduce_seconds);
     say_memory(run);
     lmd_log_say(
-        "%s: %lld positions, %.1f s, %.1f tokens/s, %.1f %% of the peak of %.0f GFLOP/s",
-        run->inputs.job->output, (long long)computed->positions, computed->seconds,
+        "%s: %lld position%s, %.1f s, %.1f tokens/s, %.1f %% of the peak of %.0f GFLOP/s",
+        run->inputs.job->output, (long long)computed->positions,
+        computed->positions == 1 ? "" : "s", computed->seconds,
         (double)computed->tokens / computed->seconds, 100.0 * gflops / computed->peak,
         computed->peak);
 }

@@ -228,6 +228,9 @@ static lmd_status make_folder(const char *path)
     if (lmd_file_is_folder(path)) {
         return LMD_OK;
     }
+    if (why == EEXIST) {
+        return lmd_status_set(LMD_USAGE, "%s: is there and is no folder", path);
+    }
     errno = why; // of mkdir
     return refuse(path, "can't make this folder");
 }

@@ -110,7 +110,8 @@ static void keep_nearer(const char *name, const char *candidate, size_t size,
 bool job_table_nearest(const job_table *table, const char *name, job_nearest *nearest)
 {
     const size_t length = strlen(name);
-    const size_t limit = length / 3 + 2; // one letter of three may be wrong
+    // One letter of three may be wrong, and one more; of short names half.
+    const size_t limit = least(length / 3 + 2, length / 2 + 1);
     size_t best = limit;
     for (int i = 0; length < sizeof nearest->text && i < table->n_rows; i++) {
         const char *const other = table->rows[i].name;

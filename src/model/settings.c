@@ -8,6 +8,7 @@
  * the specification in ggml's docs/gguf.md. */
 #include "settings.h"
 
+#include <ctype.h>
 #include <jansson.h>             /* json_t */
 #include <lmdepth/base/file.h>   /* lmd_file_read_all */
 #include <lmdepth/base/memory.h> /* lmd_memory_resize */
@@ -360,8 +361,13 @@ const char *lmd_model_find_words(const lmd_settings *settings, const char *name)
 static lmd_status refuse(const lmd_settings *settings, const lmd_setting *setting,
                          const char *what_is)
 {
-    return lmd_status_set(LMD_INPUT, "%s: key '%s' is %s, which is not supported: %s",
-                          settings->path, setting->name, setting->text, what_is);
+    // Of "32" the quotes are what is wrong.
+    const bool is_odd =
+        setting->kind == LMD_SETTING_WORDS && !isalpha((unsigned char)setting->text[0]);
+    const char *const quote = is_odd ? "\"" : "";
+    return lmd_status_set(LMD_INPUT, "%s: key '%s' is %s%s%s, which is not supported: %s",
+                          settings->path, setting->name, quote, setting->text, quote,
+                          what_is);
 }
 
 static void know_all(lmd_settings *settings, const char *pattern)

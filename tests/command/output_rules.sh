@@ -33,6 +33,11 @@ mkdir "$SCRATCH/folder.nc"
 expect 2 $run -o "$SCRATCH/folder.nc"
 says "folder"
 expect 0 $run -o "$SCRATCH/new/deep/job.nc"
+# A file where a folder should be: the result's, and the work folder.
+expect 2 $run -o "$SCRATCH/other.nc/job.nc"
+says "$SCRATCH/other.nc: is there and is no folder"
+expect 2 $run -o "$SCRATCH/beside.nc" --work "$SCRATCH/other.nc"
+says "$SCRATCH/other.nc: is there and is no folder"
 expect 4 $run -o /proc/nothing/job.nc
 says "/proc/nothing"
 # The work folder: kept when asked for, used again by a later run.

@@ -193,4 +193,15 @@ prints "1 used" "1 id"
 printf 'All <end> here.\n' >"$SCRATCH/few.txt"
 expect 3 "$LMDEPTH" run "$SCRATCH/few.yaml" --fresh
 says "token id 257" "few.txt: no usable record in the whole corpus: 1 id"
+
+# ---- unfinished work in the way is told before the job is submitted ----
+printf 'A text.\n' >"$SCRATCH/few.txt"
+mkdir -p "$SCRATCH/busy.work"
+expect 0 "$LMDEPTH" check "$SCRATCH/few.yaml" -o "$SCRATCH/busy"
+! grep -q "unfinished" "$SCRATCH/out" || fail "an empty folder is no work"
+: >"$SCRATCH/busy.work/state.1.0"
+expect 0 "$LMDEPTH" check "$SCRATCH/few.yaml" -o "$SCRATCH/busy"
+prints "warning     " "busy.work holds unfinished work"
+expect 0 "$LMDEPTH" check --json "$SCRATCH/few.yaml" --work "$SCRATCH/busy.work"
+json 'any("busy.work holds unfinished work" in w for w in o["warnings"])'
 exit 0

@@ -123,6 +123,15 @@ class EveryFigure(Files):
         self.assertIn("its position_count is 0", says)
         self.assertTrue((self.out / "records.png").exists())
 
+    def test_no_token_counted(self):
+        path = fake(self.folder, "one", "--positions", "0")
+        with netCDF4.Dataset(path, "a") as file:
+            file["token_count"][:] = 0
+            file["token_rank"][:] = 0
+        status, says = draw(path, self.out)
+        self.assertEqual(status, 0, says)
+        self.assertTrue((self.out / "frequency_table.png").exists())
+
 
 class SameBytes(Files):
     NAMES = ("bucket_by_state", "entropy_by_state", "frequent_guesses", "onset_by_band")

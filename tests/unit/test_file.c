@@ -169,8 +169,8 @@ static void folders_are_made_with_parents(void **state)
     assert_int_equal(lmd_file_write(in_folder(path, "a/file"), "", 0), LMD_OK);
     assert_true(lmd_file_exists(path));
     assert_false(lmd_file_is_folder(path));
-    assert_int_equal(lmd_file_make_folders(path), LMD_RESOURCE);
-    assert_int_equal(lmd_file_make_folders(in_folder(path, "a/file/b")), LMD_RESOURCE);
+    assert_int_equal(lmd_file_make_folders(path), LMD_USAGE);
+    assert_int_equal(lmd_file_make_folders(in_folder(path, "a/file/b")), LMD_USAGE);
     expect_message("a/file");
     assert_int_equal(rmdir(in_folder(path, "a/b/c")), 0);
     assert_int_equal(lmd_file_remove_tree(in_folder(path, "a")), LMD_OK);

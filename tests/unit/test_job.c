@@ -408,6 +408,7 @@ static void test_unknown_keys(void **state)
             "demo.yaml:5", "corpus.feild", "did you mean corpus.field?");
     REFUSED(LEAST "observe: {lenses: [{kid: logit}]}", "demo.yaml:4",
             "did you mean observe.lenses.kind?");
+    REFUSED(LEAST "foo: 5\n", "demo.yaml:4", "unknown key foo; the keys are: ");
 }
 
 /* A mapping of very many keys, each compared with all before it, would take minutes. */

@@ -161,7 +161,7 @@ static void test_refused_keys(void **state)
         {"{\"hidden_size\": 36.5}", "'hidden_size' is 36.5"},
         {"{\"hidden_size\": -36}", "'hidden_size' is -36"},
         {"{\"vocab_size\": 99999999999}", "'vocab_size' is 99999999999"},
-        {"{\"num_hidden_layers\": \"3\"}", "'num_hidden_layers' is 3"},
+        {"{\"num_hidden_layers\": \"3\"}", "'num_hidden_layers' is \"3\""},
         {"{\"rms_norm_eps\": 1e-60}", "'rms_norm_eps' is 1e-60"},
         {"{\"rms_norm_eps\": \"small\"}", "'rms_norm_eps' is small"},
         {"{\"rope_theta\": -1}", "'rope_theta' is -1"},

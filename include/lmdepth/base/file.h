@@ -46,7 +46,8 @@ bool lmd_file_exists(const char *path);
 char *lmd_file_dead_link(const char *path);
 bool lmd_file_is_folder(const char *path);
 
-/* Makes a folder and its parents. LMD_RESOURCE when it can't. */
+/* Makes a folder and its parents. LMD_USAGE when a file is in the way, LMD_RESOURCE when
+ * it can't. */
 lmd_status lmd_file_make_folders(const char *path);
 
 /* Removes a folder of plain files (no subfolders deeper than one level of plain files);
