@@ -75,9 +75,7 @@ lmd_status lmd_netcdf_open(const char *path, int *ncid)
                                   : "%s: not a NetCDF file",
                               path);
     }
-    LMD_TRY(lmd_netcdf_inspect(path));
-    return lmd_netcdf_check(nc_open(path, NC_NOWRITE, ncid), LMD_INPUT, path,
-                            "can't open");
+    return lmd_netcdf_guarded_open(path, ncid);
 }
 
 bool lmd_output_is_result(const char *path)
@@ -135,7 +133,7 @@ lmd_status lmd_output_read_attribute(const char *path, const char *name, lmd_tex
     LMD_TRY(lmd_netcdf_open(path, &ncid));
     const lmd_status status =
         lmd_netcdf_read_text(ncid, path, NC_GLOBAL, name, value, found);
-    (void)nc_close(ncid); // opened to read: there is nothing left to lose
+    lmd_netcdf_close(ncid);
     return status;
 }
 

@@ -15,6 +15,13 @@ lmd_status lmd_netcdf_check(int code, lmd_status failure, const char *path,
 /* Opens to read. LMD_USAGE: no such file; LMD_INPUT: not a NetCDF file. Never a URL. */
 lmd_status lmd_netcdf_open(const char *path, int *ncid);
 
+/* Ends that; there is nothing left to lose. */
+void lmd_netcdf_close(int ncid);
+
+/* netcdf_guard.c: inspects and opens to read; `path` borrowed. From here to
+ * lmd_netcdf_close a crash ends the program with LMD_INPUT and names the file. */
+lmd_status lmd_netcdf_guarded_open(const char *path, int *ncid);
+
 /* hdf5_check.c: LMD_INPUT when the file leads to others, or has names that are longer
  * than NetCDF's functions have room for. */
 lmd_status lmd_netcdf_inspect(const char *path);

@@ -1,15 +1,17 @@
 /* One variable of the result: definition, storage, attributes, values.
  *
  * Integers and coordinates have no fill value (a reader would turn counts into floats),
- * so every cell is written. What is larger than a page is chunked, shuffled and deflated;
- * the chunk cache is kept small, since every chunk is written once and in order. */
+ * so every cell is written. Every array is chunked, for HDF5 keeps checksums of chunks
+ * only, and readers then refuse values that have been damaged; what is larger than a page
+ * is shuffled and deflated too. The chunk cache is kept small, since every chunk is
+ * written once and in order. */
 #include "netcdf_writer.h"
 
 #include <math.h>   /* NAN */
 #include <string.h> /* strlen */
 
 enum {
-    SMALL_CELLS = 512,     /* up to here: contiguous, not compressed */
+    SMALL_CELLS = 512,     /* up to here: not compressed */
     CHUNK_CELLS = 1 << 15, /* at most in a chunk: 256 KiB of counts */
     CELL_BYTES = 8,
     CACHE_SLOTS = 11,
@@ -49,12 +51,17 @@ static lmd_status set_storage(const lmd_writer *writer, const lmd_column *column
                       column->name));
         n_cells *= shape[d];
     }
-    if (n_cells <= SMALL_CELLS) {
+    if (column->n_dims == 0) {
         return LMD_OK;
     }
     choose_chunks(column->n_dims, shape, chunks);
     LMD_TRY(check(writer, nc_def_var_chunking(writer->ncid, id, NC_CHUNKED, chunks),
                   column->name));
+    LMD_TRY(check(writer, nc_def_var_fletcher32(writer->ncid, id, NC_FLETCHER32),
+                  column->name));
+    if (n_cells <= SMALL_CELLS) {
+        return LMD_OK;
+    }
     LMD_TRY(check(writer, nc_def_var_deflate(writer->ncid, id, 1, 1, DEFLATE_LEVEL),
                   column->name));
     const size_t cache = 2 * (size_t)CHUNK_CELLS * CELL_BYTES;

@@ -541,9 +541,9 @@ lmd_status lmd_output_compare(const char *a, const char *b, double rtol, bool *e
     lmd_status status = lmd_netcdf_open(b, &c.ncids[B]);
     if (lmd_status_is_ok(status)) {
         status = compare_files(&c);
-        (void)nc_close(c.ncids[B]);
+        lmd_netcdf_close(c.ncids[B]);
     }
-    (void)nc_close(c.ncids[A]);
+    lmd_netcdf_close(c.ncids[A]);
     *equal = lmd_status_is_ok(status) && c.is_equal;
     return status;
 }

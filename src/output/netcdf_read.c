@@ -308,7 +308,7 @@ lmd_status lmd_stored_open(lmd_stored **out, const char *path)
     if (status == LMD_OK) {
         status = read_setup(&r, stored);
     }
-    (void)nc_close(r.ncid);
+    lmd_netcdf_close(r.ncid);
     if (status != LMD_OK) {
         lmd_stored_close(stored);
         return status;
@@ -383,7 +383,7 @@ lmd_status lmd_stored_read_tokens(const lmd_stored *stored, int64_t *counts,
     reader r;
     LMD_TRY(open_reader(stored->path, &r));
     const lmd_status status = read_tokens(&r, (size_t)stored->setup.V, counts, ranks);
-    (void)nc_close(r.ncid);
+    lmd_netcdf_close(r.ncid);
     return status;
 }
 
@@ -658,6 +658,6 @@ lmd_status lmd_stored_add(const lmd_stored *stored, const int *places,
     const addition a = {
         .reader = &r, .stored = stored, .places = places, .counters = counters};
     const lmd_status status = add_all(&a, record_count, special_string_count);
-    (void)nc_close(r.ncid);
+    lmd_netcdf_close(r.ncid);
     return status;
 }

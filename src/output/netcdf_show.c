@@ -453,7 +453,7 @@ lmd_status lmd_output_show(const char *path, bool json, lmd_text *out)
     view v = {.path = path, .json = json, .out = out};
     LMD_TRY(lmd_netcdf_open(path, &v.ncid));
     const lmd_status status = show_all(&v);
-    (void)nc_close(v.ncid);
+    lmd_netcdf_close(v.ncid);
     if (!json && out->size > 0) {
         lmd_text_make_printable(out->bytes);
     }

@@ -40,6 +40,19 @@ expect 0 "$LMDEPTH" compare "$SCRATCH/job.nc" "$SCRATCH/again.nc"
 prints "equal"
 expect 1 "$LMDEPTH" compare "$SCRATCH/job.nc" "$SCRATCH/token.nc"
 prints "onset_count"
+# Damage is refused: a bit of any array's values, and what makes HDF5 itself crash.
+expect 0 "$PYTHON" tests/python/damage_values.py "$LMDEPTH" "$SCRATCH/job.nc" "$SCRATCH/damaged.nc"
+prints "arrays damaged"
+"$PYTHON" -c 'import sys
+data = bytearray(open(sys.argv[1], "rb").read())
+heap = data.index(b"GCOL")  # references of dimensions: the size of the first, in 8 bytes
+data[heap + 24 : heap + 32] = (1 << 40).to_bytes(8, "little")
+open(sys.argv[2], "wb").write(data)' "$SCRATCH/job.nc" "$SCRATCH/heap.nc"
+for command in "show" "compare $SCRATCH/job.nc" "merge -o $SCRATCH/merged.nc $SCRATCH/job.nc"; do
+    # shellcheck disable=SC2086 # words
+    expect 3 "$LMDEPTH" $command "$SCRATCH/heap.nc"
+    says "heap.nc" "damaged"
+done
 # The effective job, read back, is the same job.
 "$LMDEPTH" show "$SCRATCH/job.yaml" | grep -v '^#' >"$SCRATCH/effective.yaml"
 expect 0 "$LMDEPTH" run "$SCRATCH/effective.yaml" -o "$SCRATCH/effective.nc"
