@@ -23,6 +23,9 @@ lmd_status lmd_netcdf_check(int code, lmd_status failure, const char *path,
     // HDF5 says nothing of the reason; these two are behind it nearly always.
     const char *hint = "";
     if (code == NC_EHDFERR) {
+        if (failure == LMD_INPUT) {
+            lmd_netcdf_distrust();
+        }
         hint = failure == LMD_RESOURCE
                    ? " (no space left? On a file system without locks set "
                      "HDF5_USE_FILE_LOCKING=FALSE)"

@@ -18,6 +18,9 @@ lmd_status lmd_netcdf_open(const char *path, int *ncid);
 /* Ends that; there is nothing left to lose. */
 void lmd_netcdf_close(int ncid);
 
+/* HDF5 has met damage: nothing that is open is closed any more. */
+void lmd_netcdf_distrust(void);
+
 /* netcdf_guard.c: inspects and opens to read; `path` borrowed. From here to
  * lmd_netcdf_close a crash ends the program with LMD_INPUT and names the file. */
 lmd_status lmd_netcdf_guarded_open(const char *path, int *ncid);

@@ -1,9 +1,16 @@
-/* Open files, and what is said when reading one crashes.
+/* Open files, what is said when reading one crashes, and those that are never closed.
  *
  * HDF5 runs over some damaged files like over a cliff (SECURITY.md): what it follows into
  * nowhere has no checksum, and nothing that we could look at before. So while files are
  * open, a signal of that kind ends the program as damage does elsewhere, with a message
- * that names them. Handlers that others have set (MPI, sanitizers) stay. */
+ * that names them. Handlers that others have set (MPI, sanitizers) stay.
+ *
+ * Nor does HDF5 always find an end of closing a file in which it has met damage. Files
+ * are open to read, so they are left open then, and the library is kept from closing them
+ * when the program ends. */
+#define H5_USE_110_API
+#include <hdf5.h> /* H5dont_atexit; before netcdf.h */
+
 #include "netcdf_access.h"
 
 #include <signal.h> /* sigaction */
@@ -22,6 +29,7 @@ typedef struct open_file {
 
 static open_file files[FILES];
 static int n_open;
+static bool is_damaged; /* one of them, by what HDF5 says */
 static bool is_ours[SIGNALS];
 
 static void say(const char *text)
@@ -98,6 +106,7 @@ enum { NOT_YET = -1 };
 
 lmd_status lmd_netcdf_guarded_open(const char *path, int *ncid)
 {
+    (void)H5dont_atexit();
     note(NOT_YET, path);
     lmd_status status = lmd_netcdf_inspect(path);
     if (status == LMD_OK) {
@@ -111,8 +120,15 @@ lmd_status lmd_netcdf_guarded_open(const char *path, int *ncid)
     return status;
 }
 
+void lmd_netcdf_distrust(void)
+{
+    is_damaged = true;
+}
+
 void lmd_netcdf_close(int ncid)
 {
-    (void)nc_close(ncid);
+    if (!is_damaged) {
+        (void)nc_close(ncid);
+    }
     forget(ncid);
 }
