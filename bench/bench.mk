@@ -1,13 +1,13 @@
 # Programs that only measurements need; `bench/README.md` says which.
 
-BENCH_PROGRAMS := $(BUILD)/bench/dump_rows $(BUILD)/bench/stream \
+BENCH_PROGRAMS := $(BUILD)/bench/dump_rows $(BUILD)/bench/copy_memory \
     $(BUILD)/bench/time_ranks
 
 .PHONY: bench-programs
 ## bench-programs: what the scripts of bench/ need beside lmdepth
 bench-programs: $(BENCH_PROGRAMS)
 
-$(BUILD)/bench/dump_rows $(BUILD)/bench/stream: $(BUILD)/bench/%: bench/%.c $(core_library) $(BUILD)/.deps $(BUILD)/.flags
+$(BUILD)/bench/dump_rows $(BUILD)/bench/copy_memory: $(BUILD)/bench/%: bench/%.c $(core_library) $(BUILD)/.deps $(BUILD)/.flags
 	@mkdir -p $(@D); echo "  cc $<"
 	$(Q)$(CC) $(CFLAGS_ALL) $(HARDEN_LDFLAGS) -o $@ $< $(core_library) $(PACKAGE_LIBS)
 

@@ -2,7 +2,7 @@
  * from place to place until it is told to end, so that neither caches nor memory are
  * anyone's own. The lens kernel is then timed beside it.
  *
- *     build/bench/stream 0 1 & lmdepth bench --shape smollm2-135m --threads 2; kill $!
+ *     build/bench/copy_memory 0 1 & lmdepth bench --shape smollm2-135m --threads 2; kill $!
  *
  * At the end a line for each core on standard output: the bytes read and written. */
 #include <sched.h>
@@ -33,7 +33,7 @@ static int stream(int core)
     CPU_ZERO(&cores);
     CPU_SET((size_t)core, &cores);
     if (sched_setaffinity(0, sizeof cores, &cores) != 0) {
-        perror("stream: sched_setaffinity");
+        perror("copy_memory: sched_setaffinity");
         return 1;
     }
     (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
