@@ -2,7 +2,7 @@
  * from place to place until it is told to end, so that neither caches nor memory are
  * anyone's own. The lens kernel is then timed beside it.
  *
- *     build/bench/copy_memory 0 1 & lmdepth bench --shape smollm2-135m --threads 2; kill $!
+ *     build/bench/copy_memory 0 1 & lmdepth bench --shape smollm2-135m; kill $!
  *
  * At the end a line for each core on standard output: the bytes read and written. */
 #include <sched.h>
@@ -17,7 +17,7 @@
 #include <lmdepth/base/memory.h>
 #include <lmdepth/base/team.h>
 
-enum { BYTES = 256 << 20, CORES = 256 };
+enum { BYTES = 256 << 20 };
 
 static volatile sig_atomic_t is_over;
 
@@ -36,6 +36,8 @@ static int stream(int core)
         perror("copy_memory: sched_setaffinity");
         return 1;
     }
+    (void)signal(SIGTERM, end);
+    (void)signal(SIGINT, end);
     (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
     char *from = lmd_memory_new_aligned(BYTES, 1), *to = lmd_memory_new_aligned(BYTES, 1);
     memset(from, 1, BYTES);
@@ -54,23 +56,12 @@ static int stream(int core)
 
 int main(int argc, char **argv)
 {
-    pid_t children[CORES];
-    int n = 0;
-    (void)signal(SIGTERM, end);
-    (void)signal(SIGINT, end);
-    for (int i = 1; i < argc && n < CORES; i++) {
-        const pid_t child = fork();
-        if (child == 0) {
+    for (int i = 1; i < argc; i++) {
+        if (fork() == 0) {
             return stream(atoi(argv[i]));
         }
-        children[n++] = child;
     }
-    while (n > 0 && !is_over && wait(NULL) < 0) {
-    }
-    for (int i = 0; i < n; i++) {
-        (void)kill(children[i], SIGTERM);
-    }
-    while (wait(NULL) > 0) {
+    while (wait(NULL) > 0) { // or until it is told to end, and with it the others
     }
     return 0;
 }
