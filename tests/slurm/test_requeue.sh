@@ -17,7 +17,7 @@ JOB
 has_restarted() {
     restarts=$(field "$1" Restarts)
     [ "$restarts" -ge 1 ] || return 1
-    tells "$2" "stopped early: signal USR1" "are done and saved"
+    tells "$2" "stopped early: " "signal USR1; " "are done and saved" # whichever rank saw it first
 }
 
 # came_back RESULT WHOLE: complete in more than one attempt, and equal.
