@@ -5,9 +5,10 @@
  * open, a signal of that kind ends the program as damage does elsewhere, with a message
  * that names them. Handlers that others have set (MPI, sanitizers) stay.
  *
- * Nor does HDF5 always find an end of closing a file in which it has met damage. Files
- * are open to read, so they are left open then, and the library is kept from closing them
- * when the program ends. */
+ * Nor does HDF5 always find an end of closing a file in which it has met damage, or it
+ * frees what is none of its own, in a sound file too, for it shares its lists among them.
+ * Files are open to read, so all are left open then, and the library is kept from closing
+ * them when the program ends. */
 #define H5_USE_110_API
 #include <hdf5.h> /* H5dont_atexit; before netcdf.h */
 
@@ -18,9 +19,9 @@
 #include <unistd.h> /* write, _exit */
 #include <lmdepth/base/text.h>
 
-enum { FILES = 8, SIGNALS = 3 };
+enum { FILES = 8, SIGNALS = 4 };
 
-static const int signals[SIGNALS] = {SIGSEGV, SIGBUS, SIGFPE};
+static const int signals[SIGNALS] = {SIGSEGV, SIGBUS, SIGFPE, SIGABRT};
 
 typedef struct open_file {
     int ncid;
@@ -50,7 +51,7 @@ static void end(int signal_number)
             before = " or ";
         }
     }
-    say(": damaged: the HDF5 library crashed over it\n");
+    say(": damaged? The program crashed while it read it\n");
     _exit(LMD_INPUT);
 }
 

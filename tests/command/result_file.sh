@@ -40,7 +40,7 @@ expect 0 "$LMDEPTH" compare "$SCRATCH/job.nc" "$SCRATCH/again.nc"
 prints "equal"
 expect 1 "$LMDEPTH" compare "$SCRATCH/job.nc" "$SCRATCH/token.nc"
 prints "onset_count"
-# Damage is refused: a bit of any array's values, and what makes HDF5 itself crash.
+# Damage is refused: a bit of any array's values, and what HDF5 keeps of dimensions.
 expect 0 "$PYTHON" tests/python/damage_values.py "$LMDEPTH" "$SCRATCH/job.nc" "$SCRATCH/damaged.nc"
 prints "arrays damaged"
 "$PYTHON" -c 'import sys
